@@ -1,0 +1,65 @@
+"""Corpora of sentence pairs, read and split with one call.
+
+`load(name)` reads one of `names()`. `Corpus.from_pairs` and `Corpus.from_tsv` read
+sentences of your own. Every corpus has its own module here; it says where the pairs
+come from.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+
+from s2s_keras.corpora import hsk, multi30k, tatoeba, toy
+from s2s_keras.corpora.corpus import Corpus
+from s2s_keras.corpora.downloads import DataUnavailable
+from s2s_keras.records import Pair
+
+__all__ = ["Corpus", "DataUnavailable", "Pair", "load", "names"]
+
+_READERS = {
+    "toy": toy.read,
+    "hsk": hsk.read,
+    "tatoeba": tatoeba.read,
+    "multi30k": multi30k.read,
+}
+
+
+def names() -> tuple[str, ...]:
+    """Returns the names that `load` knows, from the smallest corpus to the largest."""
+    return tuple(_READERS)
+
+
+def load(name: str) -> Corpus:
+    """Reads a corpus by its name.
+
+    A process reads each corpus once. Every call returns a new `Corpus` with lists of
+    its own, so changing one changes no other.
+
+    Args:
+        name: one of `names()`.
+
+    Returns:
+        The `Corpus`.
+
+    Raises:
+        ValueError: `name` is unknown, or a file in the folder that the environment
+            variable S2S_KERAS_DATA names is not the published one.
+        DataUnavailable: a file is in neither S2S_KERAS_DATA nor the cache, and could
+            not be downloaded.
+        ImportError: the corpus needs a package that is not installed.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a str, received {name!r}.")
+    if name not in _READERS:
+        close = difflib.get_close_matches(name, _READERS, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        known = ", ".join(map(repr, _READERS))
+        raise ValueError(f"name must be one of {known}, received {name!r}.{hint}")
+    return dataclasses.replace(_read_once(name))
+
+
+@functools.cache
+def _read_once(name: str) -> Corpus:
+    return _READERS[name]()
