@@ -1,0 +1,226 @@
+import itertools
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s2s_keras import evaluation
+from s2s_keras.records import Pair
+
+HYPOTHESES = ["the cat sat on the mat today", "a dog ran fast"]
+REFERENCES = [
+    ["the cat sat on the red mat", "the cat is on the mat today"],
+    ["a dog runs very fast", "one dog ran fast"],
+]
+
+
+def ngrams(units, order):
+    return Counter(tuple(units[i : i + order]) for i in range(len(units) - order + 1))
+
+
+def bleu_by_definition(hypotheses, references):
+    """Papineni et al. 2002, equations 1 to 3, on texts split at spaces."""
+    matched, found = np.zeros(4), np.zeros(4)
+    hypothesis_length = reference_length = 0
+    for hypothesis, several in zip(hypotheses, references, strict=True):
+        hypothesis, several = hypothesis.split(), [one.split() for one in several]
+        hypothesis_length += len(hypothesis)
+        reference_length += min(
+            (abs(len(one) - len(hypothesis)), len(one)) for one in several
+        )[1]
+        for order in range(1, 5):
+            counts = ngrams(hypothesis, order)
+            most = Counter()
+            for one in several:
+                most |= ngrams(one, order)
+            matched[order - 1] += sum((counts & most).values())
+            found[order - 1] += sum(counts.values())
+    brevity = min(1.0, math.exp(1 - reference_length / hypothesis_length))
+    return 100 * brevity * np.exp(np.log(matched / found).mean())
+
+
+def chrf_by_definition(hypotheses, references):
+    """Popović 2015 with beta = 2 over the corpus, one reference for each text."""
+    scores = []
+    for order in range(1, 7):
+        pairs = [
+            (ngrams(hypothesis.replace(" ", ""), order), ngrams(one, order))
+            for hypothesis, one in zip(hypotheses, references, strict=True)
+        ]
+        matched = sum(sum((found & right).values()) for found, right in pairs)
+        precision = matched / sum(sum(found.values()) for found, _ in pairs)
+        recall = matched / sum(sum(right.values()) for _, right in pairs)
+        scores.append((precision, recall))
+    precision, recall = np.mean(scores, axis=0)
+    return 100 * 5 * precision * recall / (4 * precision + recall)
+
+
+def edits_by_definition(source, target):
+    """The Levenshtein distance, by its recursion over a table."""
+    table = np.zeros((len(source) + 1, len(target) + 1), int)
+    table[:, 0], table[0] = range(len(source) + 1), range(len(target) + 1)
+    for i, j in itertools.product(range(len(source)), range(len(target))):
+        table[i + 1, j + 1] = min(
+            table[i, j + 1] + 1,
+            table[i + 1, j] + 1,
+            table[i, j] + (source[i] != target[j]),
+        )
+    return table[-1, -1]
+
+
+def test_bleu_of_several_references_follows_the_definition():
+    score = evaluation.bleu(HYPOTHESES, REFERENCES, tokenize="none")
+    assert score.value == pytest.approx(bleu_by_definition(HYPOTHESES, REFERENCES))
+    # Counted by hand, for n-grams of 1 to 4 words; both lengths have a reference.
+    by_hand = 100 * (11 / 11 * 9 / 9 * 6 / 7 * 3 / 5) ** 0.25
+    assert score.value == pytest.approx(by_hand)
+
+
+def test_bleu_punishes_a_short_hypothesis():
+    score = evaluation.bleu(["a b c d"], ["a b c d e f"], tokenize="none")
+    assert score.value == pytest.approx(100 * math.exp(1 - 6 / 4))
+
+
+def test_bleu_takes_a_varying_number_of_references():
+    references = [REFERENCES[0], ["one dog ran fast"]]
+    score = evaluation.bleu(HYPOTHESES, references, tokenize="none")
+    assert score.value == pytest.approx(bleu_by_definition(HYPOTHESES, references))
+    assert "nrefs:var" in score.signature
+
+
+def test_one_reference_comes_as_text_or_as_a_list():
+    flat = [several[0] for several in REFERENCES]
+    nested = [[one] for one in flat]
+    for metric in (evaluation.bleu, evaluation.chrf, evaluation.error_rate):
+        assert metric(HYPOTHESES, flat) == metric(HYPOTHESES, nested)
+
+
+def test_scores_carry_their_signature():
+    score = evaluation.bleu(["A b c d"], ["a b c d"], lowercase=True)
+    assert score.value == pytest.approx(100)
+    assert score.signature.startswith("nrefs:1|case:lc|eff:no|tok:13a|smooth:exp|")
+    assert str(score) == f"BLEU = 100.0 ({score.signature})"
+    score = evaluation.chrf(["A b"], [["a b", "A b"]])
+    assert (score.name, round(score.value)) == ("chrF2", 100)
+    assert score.signature.startswith("nrefs:2|case:mixed|eff:yes|nc:6|nw:0|")
+
+
+def test_bleu_splits_chinese_with_the_zh_tokenizer():
+    score = evaluation.bleu(["我爱学习"], ["我爱学 习"], tokenize="zh")
+    assert score.value == pytest.approx(100)
+
+
+def test_chrf_follows_the_definition():
+    references = [several[0].replace(" ", "") for several in REFERENCES]
+    score = evaluation.chrf(HYPOTHESES, references)
+    assert score.value == pytest.approx(chrf_by_definition(HYPOTHESES, references))
+
+
+def test_exact_match_takes_any_reference():
+    right = [["a", "b"], ["c"], "d", ["e f"]]
+    assert evaluation.exact_match(["b", "c", "x", "e  f"], right) == 0.5
+
+
+def test_word_error_rate_by_hand():
+    # Against the nearer reference, "a b c": one replaced and one inserted word.
+    assert evaluation.error_rate(["a x c d"], [["a b c", "q r s t u v"]]) == 2 / 3
+    assert evaluation.error_rate(["", "a b"], ["c", "a b c"]) == 2 / 4
+
+
+def test_error_rate_is_pooled_over_the_corpus():
+    rate = evaluation.error_rate(["a", "a b c d e x"], ["b", "a b c d e f"])
+    assert rate == pytest.approx(2 / 7)  # not the mean of 1 and 1/6
+
+
+def test_of_equally_near_references_the_longest_counts():
+    right = ["a b", "a b c d"]
+    assert evaluation.error_rate(["a b c"], [right]) == 1 / 4
+    assert evaluation.error_rate(["a b c"], [right[::-1]]) == 1 / 4
+
+
+def test_character_error_rate_counts_spaces():
+    assert evaluation.error_rate(["我爱你"], ["我 爱她"], "character") == 2 / 4
+
+
+@pytest.mark.parametrize("tokens", [["AH", "B", "K"], [7, 0, 12]])
+def test_token_error_rate_takes_strings_and_integers(tokens):
+    first, second, third = tokens
+    several = [[third], [first, second, third]]
+    assert evaluation.error_rate([[first, third]], [several], "token") == 1 / 3
+    assert evaluation.error_rate([[first, third]], [several[1]], "token") == 1 / 3
+    array = np.array([first, third])
+    assert evaluation.error_rate([array.tolist()], [array], "token") == 0
+
+
+def test_tokens_may_hold_spaces():
+    assert evaluation.error_rate([["a b", "c"]], [["a", "b", "c"]], "token") == 2 / 3
+
+
+@given(st.text("abc 我", min_size=1), st.text("abc 我"))
+def test_character_error_rate_follows_the_definition(reference, hypothesis):
+    rate = evaluation.error_rate([hypothesis], [reference], "character")
+    expected = edits_by_definition(reference, hypothesis) / len(reference)
+    assert rate == pytest.approx(expected)
+
+
+def test_perplexity_of_a_uniform_guess_is_the_vocabulary():
+    assert evaluation.perplexity(12 * math.log(5000), 12) == pytest.approx(5000)
+    assert evaluation.perplexity(0, 3) == 1
+    assert evaluation.perplexity(np.float32(2), np.int64(1)) == pytest.approx(math.e**2)
+    assert evaluation.perplexity(1e6, 1) == math.inf
+
+
+@pytest.mark.parametrize("tokens", [0, -1, math.nan, math.inf])
+def test_perplexity_needs_tokens(tokens):
+    with pytest.raises(ValueError, match="tokens must be a positive number"):
+        evaluation.perplexity(1.0, tokens)
+
+
+@pytest.mark.parametrize("total", [math.nan, math.inf, -math.inf, -1.0])
+def test_perplexity_needs_a_finite_loss(total):
+    with pytest.raises(ValueError, match="must be finite and not negative"):
+        evaluation.perplexity(total, 3)
+
+
+def test_group_references_keeps_order_and_drops_repeats():
+    pairs = [Pair("b", "1"), Pair("a", "2"), Pair("b", "3"), Pair("b", "1")]
+    assert evaluation.group_references(pairs) == (["b", "a"], [["1", "3"], ["2"]])
+    assert evaluation.group_references([]) == ([], [])
+
+
+METRICS = [
+    evaluation.bleu,
+    evaluation.chrf,
+    evaluation.exact_match,
+    evaluation.error_rate,
+]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_bad_input_is_named(metric):
+    with pytest.raises(ValueError, match="2 hypotheses and 1 references"):
+        metric(["a", "b"], ["a"])
+    with pytest.raises(ValueError, match="hypotheses must not be empty"):
+        metric([], [])
+    with pytest.raises(ValueError, match=r"references\[1\] must hold at least one"):
+        metric(["a", "b"], ["a", []])
+    with pytest.raises(TypeError, match="references must be a list"):
+        metric(["a"], "a")
+    with pytest.raises(TypeError, match=r"hypotheses\[0\] must be a string.*3"):
+        metric([3], ["a"])
+    with pytest.raises(TypeError, match=r"references\[0\] must be a string.*None"):
+        metric(["a"], [None])
+
+
+def test_unknown_settings_are_named():
+    with pytest.raises(ValueError, match="unit must be one of.*'letter'"):
+        evaluation.error_rate(["a"], ["a"], "letter")
+    with pytest.raises(ValueError, match="tokenize must be one of.*'words'"):
+        evaluation.bleu(["a"], ["a"], tokenize="words")
+    with pytest.raises(ValueError, match="must not all be empty"):
+        evaluation.error_rate(["a"], [""])
+    with pytest.raises(TypeError, match=r"hypotheses\[0\] must be a sequence of tok"):
+        evaluation.error_rate(["a b"], [["a", "b"]], "token")
