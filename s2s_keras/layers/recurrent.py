@@ -1,0 +1,174 @@
+"""Recurrent layers that read a whole sequence or take a single step.
+
+They wrap Keras' own `SimpleRNN`, `GRU` and `LSTM`, so a GPU runs them with cuDNN.
+A *state* is a list of tensors `(batch, units)`: `[hidden]` for `"rnn"` and `"gru"`,
+`[hidden, cell]` for `"lstm"`.
+"""
+
+import keras
+from keras import ops
+
+from s2s_keras.layers.padding import ReverseSequence
+
+CELLS = {
+    "rnn": (keras.layers.SimpleRNN, ("hidden",)),
+    "gru": (keras.layers.GRU, ("hidden",)),
+    "lstm": (keras.layers.LSTM, ("hidden", "cell")),
+}
+
+
+def state_names(cell):
+    """Returns the names of the parts of a cell's state, the hidden state first."""
+    return CELLS[cell][1]
+
+
+@keras.saving.register_keras_serializable(package="s2s_keras")
+class Recurrent(keras.layers.Layer):
+    """One recurrent layer with two ways to call it, over the same weights.
+
+    `"rnn"` is Elman (1990), `"gru"` Cho et al. (2014), equations 5–8, `"lstm"`
+    Hochreiter & Schmidhuber (1997) with the forget gate of Gers et al. (2000).
+
+    Args:
+        cell: `"rnn"`, `"gru"` or `"lstm"`.
+        units: size of the hidden state.
+
+    Call arguments:
+        inputs: `(batch, length, features)` to read a sequence, or
+            `(batch, features)` to take one step.
+        initial_state: list of tensors `(batch, units)`; zeros when left out. A
+            single step needs it.
+        sequence_mask: boolean `(batch, length)`, False at the padding, which stands
+            on the right; at padding the state stays as it was.
+
+    Returns:
+        `outputs, state`: the hidden states, `(batch, length, units)`, zero at
+        padding, or `(batch, units)` for one step; and the state after the last
+        real input.
+    """
+
+    def __init__(self, cell, units, **kwargs):
+        super().__init__(**kwargs)
+        self.cell = cell
+        self.units = units
+        layer_class, _ = CELLS[cell]
+        self.recurrent = layer_class(
+            units, return_sequences=True, return_state=True, dtype=self.dtype_policy
+        )
+
+    def build(self, inputs_shape, *_, **__):
+        batch, features = inputs_shape[0], inputs_shape[-1]
+        self.recurrent.build((batch, None, features))
+        self.built = True
+
+    def call(self, inputs, initial_state=None, sequence_mask=None, training=False):
+        if len(inputs.shape) == 2:
+            output, state = self.recurrent.cell(
+                inputs, initial_state, training=training
+            )
+            return output, list(state)
+        outputs, *state = self.recurrent(
+            inputs, initial_state=initial_state, mask=sequence_mask, training=training
+        )
+        if sequence_mask is not None:
+            zero = ops.zeros((), dtype=outputs.dtype)
+            outputs = ops.where(sequence_mask[:, :, None], outputs, zero)
+        return outputs, state
+
+    def compute_output_spec(self, inputs, *_, **__):
+        state = [
+            keras.KerasTensor((inputs.shape[0], self.units), dtype=self.compute_dtype)
+            for _ in state_names(self.cell)
+        ]
+        shape = (*inputs.shape[:-1], self.units)
+        return keras.KerasTensor(shape, dtype=self.compute_dtype), state
+
+    def get_config(self):
+        return {**super().get_config(), "cell": self.cell, "units": self.units}
+
+
+@keras.saving.register_keras_serializable(package="s2s_keras")
+class Bidirectional(keras.layers.Layer):
+    """Two recurrent layers, one of which reads the sequence from its end.
+
+    Schuster & Paliwal (1997), used in an encoder by Bahdanau et al. (2015), section
+    3.2. The second reader starts at the last real token, never at padding.
+
+    Args:
+        cell: `"rnn"`, `"gru"` or `"lstm"`.
+        units: size of the hidden state of each direction.
+
+    Call arguments:
+        inputs: `(batch, length, features)`.
+        sequence_mask: boolean `(batch, length)`, False at the padding.
+
+    Returns:
+        `outputs, state`: both directions' hidden states side by side,
+        `(batch, length, 2 * units)`, zero at padding; and a list of the final states
+        `(batch, 2 * units)`, forward first.
+    """
+
+    def __init__(self, cell, units, **kwargs):
+        super().__init__(**kwargs)
+        self.cell = cell
+        self.units = units
+        self.forward = Recurrent(cell, units, dtype=self.dtype_policy)
+        self.backward = Recurrent(cell, units, dtype=self.dtype_policy)
+        self.reverse = ReverseSequence(dtype=self.dtype_policy)
+
+    def build(self, inputs_shape, *_, **__):
+        self.forward.build(inputs_shape)
+        self.backward.build(inputs_shape)
+        self.built = True
+
+    def call(self, inputs, sequence_mask, training=False):
+        forward, forward_state = self.forward(
+            inputs, sequence_mask=sequence_mask, training=training
+        )
+        backward, backward_state = self.backward(
+            self.reverse(inputs, sequence_mask),
+            sequence_mask=sequence_mask,
+            training=training,
+        )
+        backward = self.reverse(backward, sequence_mask)
+        outputs = ops.concatenate([forward, backward], axis=-1)
+        state = [
+            ops.concatenate(parts, axis=-1)
+            for parts in zip(forward_state, backward_state, strict=True)
+        ]
+        return outputs, state
+
+    def compute_output_spec(self, inputs, *_, **__):
+        batch, length = inputs.shape[:2]
+        state = [
+            keras.KerasTensor((batch, 2 * self.units), dtype=self.compute_dtype)
+            for _ in state_names(self.cell)
+        ]
+        shape = (batch, length, 2 * self.units)
+        return keras.KerasTensor(shape, dtype=self.compute_dtype), state
+
+    def get_config(self):
+        return {**super().get_config(), "cell": self.cell, "units": self.units}
+
+
+@keras.saving.register_keras_serializable(package="s2s_keras")
+class ConcatenateContext(keras.layers.Layer):
+    """Puts one vector of the whole source beside every step of the target.
+
+    Call arguments:
+        steps: `(batch, length, features)`, or `(batch, features)` for one step.
+        context: `(batch, context_features)`.
+
+    Returns:
+        `(batch, length, features + context_features)`, or without the `length` for
+        one step.
+    """
+
+    def call(self, steps, context):
+        if len(steps.shape) == 3:
+            context = ops.repeat(context[:, None, :], ops.shape(steps)[1], axis=1)
+        return ops.concatenate([steps, context], axis=-1)
+
+    def compute_output_spec(self, steps, context):
+        features = steps.shape[-1] + context.shape[-1]
+        return keras.KerasTensor((*steps.shape[:-1], features), dtype=steps.dtype)

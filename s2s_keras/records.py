@@ -1,0 +1,55 @@
+"""The plain records that pass between the floors of the package."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """A source text and one of its right answers."""
+
+    source: str
+    target: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Hypotheses:
+    """What a decoder found for a batch of sources.
+
+    Attributes:
+        tokens: int32 array `(batch, target_length)`: the chosen ids without SOS,
+            with the EOS that ends a finished row, then PAD.
+        lengths: int32 array `(batch,)`: ids in each row, its EOS counted.
+        scores: float32 array `(batch,)`: natural logarithm of each row's
+            probability under the model, its EOS counted.
+        weights: float32 array `(batch, target_length, source_length)` of attention
+            weights, zero after a row's end; None where the model has no attention.
+    """
+
+    tokens: np.ndarray
+    lengths: np.ndarray
+    scores: np.ndarray
+    weights: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Translation:
+    """One translated text.
+
+    Attributes:
+        text: the translation.
+        tokens: its tokens as a figure shows them, ending in `<eos>` if it ended.
+        score: natural logarithm of its probability under the model.
+        weights: float32 array `(len(tokens), len(source_tokens))` of attention
+            weights; None where the model has no attention.
+        source_tokens: the source's tokens, ending in `<eos>`.
+    """
+
+    text: str
+    tokens: list[str]
+    score: float
+    weights: np.ndarray | None = None
+    source_tokens: list[str] = dataclasses.field(default_factory=list)
