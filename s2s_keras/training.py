@@ -1,0 +1,321 @@
+"""Fitting a model with teacher forcing, and measuring it the same way."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from s2s_keras.losses import TokenAccuracy, TokenLoss, cross_entropy
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What a model makes of gold targets under teacher forcing.
+
+    Attributes:
+        loss: mean cross-entropy per token, in nats, EOS counted.
+        accuracy: share of tokens that the model finds most probable.
+        tokens: number of target tokens, EOS counted.
+    """
+
+    loss: float
+    accuracy: float
+    tokens: int
+
+    @property
+    def negative_log_likelihood(self):
+        """Total cross-entropy of all tokens, in nats."""
+        return self.loss * self.tokens
+
+
+def evaluate(seq2seq, batches):
+    """Measures a model under teacher forcing.
+
+    Args:
+        seq2seq: a `Seq2Seq`.
+        batches: dataset of `((source, target_in), target_out, weight)`.
+
+    Returns:
+        `Evaluation`. Padding and the division into batches do not change it.
+    """
+    metrics = _Metrics()
+    measure = _evaluation_step(seq2seq.training, metrics, batches)
+    for batch in batches:
+        measure(*batch)
+    if not metrics.tokens():
+        raise ValueError("batches must hold at least one token. Received none.")
+    return Evaluation(**metrics.results(), tokens=metrics.tokens())
+
+
+def fit(
+    seq2seq,
+    train,
+    valid=None,
+    *,
+    epochs,
+    learning_rate=1e-3,
+    clip_norm=1.0,
+    patience=None,
+    keep_best=False,
+    callbacks=(),
+    backup=None,
+    backup_every=100,
+    verbose=0,
+):
+    """Trains a model with teacher forcing, Adam and cross-entropy.
+
+    Killed at any moment and called again with the same arguments, a run with a
+    `backup` ends as it would have ended unbroken: same weights, history, best epoch
+    and patience. That asks for a fresh model built alike, and for `batches.make`
+    with the same seed.
+
+    Args:
+        seq2seq: a `Seq2Seq`; its weights are changed.
+        train: dataset of `((source, target_in), target_out, weight)`.
+        valid: such a dataset to measure after each epoch, or None.
+        epochs: passes over `train`.
+        learning_rate: a number, or a `keras.optimizers.schedules.LearningRateSchedule`.
+        clip_norm: the gradient of all weights together is scaled down to this norm
+            where it is longer (Pascanu et al., 2013); None leaves it.
+        patience: epochs without a lower validation loss after which to stop; None
+            never stops early.
+        keep_best: whether to end with the weights of the epoch with the lowest
+            validation loss.
+        callbacks: Keras callbacks. Their own state is not in the backup.
+        backup: path of a file to resume from and to write to, or None.
+        backup_every: batches between two backups within an epoch; one is written at
+            the end of each epoch too.
+        verbose: 0 is silent, 1 draws progress bars, 2 prints a line an epoch.
+
+    Returns:
+        `keras.callbacks.History` whose `history` holds `loss`, `accuracy`, and with
+        `valid` `val_loss`, `val_accuracy`: means over real tokens. With `valid` its
+        `best_epoch` is the index of the epoch with the lowest `val_loss`.
+
+    Raises:
+        ValueError: if `patience` or `keep_best` lack `valid`, a number is out of
+            range, or `backup` belongs to another run.
+    """
+    _check(epochs, train, valid, patience, keep_best, backup, backup_every)
+    model = seq2seq.training
+    optimizer = keras.optimizers.Adam(learning_rate, global_clipnorm=clip_norm)
+    model.compile(optimizer=optimizer)
+    optimizer.build(model.trainable_variables)
+    metrics = _Metrics()
+    run = _Run(model, optimizer, metrics)
+    kept = _Backup(
+        backup,
+        variables=run.variables,
+        settings={
+            "model": seq2seq.config,
+            "optimizer": keras.saving.serialize_keras_object(optimizer),
+            "train": getattr(train, "fingerprint", None),
+            "patience": patience,
+            "keep_best": keep_best,
+        },
+    )
+    step = _training_step(model, optimizer, metrics, train)
+    measure = valid and _evaluation_step(model, metrics, valid)
+
+    history = keras.callbacks.History()
+    listeners = keras.callbacks.CallbackList(
+        [*callbacks, history],
+        add_progbar=bool(verbose),
+        model=model,
+        verbose=verbose,
+        epochs=epochs,
+        steps=int(train.cardinality()),
+    )
+    model.stop_training = False
+    listeners.on_train_begin()
+    kept.restore(run)
+    history.history, history.epoch = run.history, list(range(run.epoch))
+
+    while run.epoch < epochs and not run.stopped:
+        listeners.on_epoch_begin(run.epoch)
+        if run.batch == 0:
+            metrics.reset()
+        if hasattr(train, "epoch"):
+            train.epoch.assign(run.epoch)
+        for batch in train.skip(run.batch):
+            listeners.on_train_batch_begin(run.batch)
+            step(*batch)
+            run.batch += 1
+            listeners.on_train_batch_end(run.batch - 1, metrics.results())
+            if run.batch % backup_every == 0:
+                kept.write(run)
+            if model.stop_training:
+                break
+        logs = metrics.results()
+        if valid is not None:
+            metrics.reset()
+            for batch in valid:
+                measure(*batch)
+            measured = metrics.results()
+            logs |= {f"val_{name}": value for name, value in measured.items()}
+            run.judge(logs["val_loss"], patience, keep_best)
+        listeners.on_epoch_end(run.epoch, logs)
+        run.epoch, run.batch = run.epoch + 1, 0
+        run.stopped |= bool(model.stop_training)
+        kept.write(run)
+
+    if keep_best and run.best_weights:
+        model.set_weights(run.best_weights)
+    history.best_epoch = run.best_epoch
+    listeners.on_train_end()
+    return history
+
+
+class _Metrics:
+    """Loss and accuracy per real token."""
+
+    def __init__(self):
+        self.loss, self.accuracy = TokenLoss(), TokenAccuracy()
+
+    def update(self, target_out, logits, weight):
+        self.loss.update_state(target_out, logits, weight)
+        self.accuracy.update_state(target_out, logits, weight)
+
+    def reset(self):
+        self.loss.reset_state()
+        self.accuracy.reset_state()
+
+    def results(self):
+        return {m.name: float(m.result()) for m in (self.loss, self.accuracy)}
+
+    def tokens(self):
+        return int(self.loss.count)
+
+    @property
+    def variables(self):
+        return [*self.loss.variables, *self.accuracy.variables]
+
+
+def _training_step(model, optimizer, metrics, dataset):
+    """Compiles one update of the weights, for batches of any shape."""
+    loss_of = cross_entropy()
+
+    def step(inputs, target_out, weight):
+        with tf.GradientTape() as tape:
+            logits = model(list(inputs), training=True)
+            loss = optimizer.scale_loss(loss_of(target_out, logits, weight))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply(gradients, model.trainable_variables)
+        metrics.update(target_out, logits, weight)
+
+    return _compile(step, dataset)
+
+
+def _evaluation_step(model, metrics, dataset):
+    """Compiles the measuring of one batch, for batches of any shape."""
+
+    def step(inputs, target_out, weight):
+        metrics.update(target_out, model(list(inputs), training=False), weight)
+
+    return _compile(step, dataset)
+
+
+def _compile(step, dataset):
+    signature = tf.nest.map_structure(
+        lambda spec: tf.TensorSpec([None] * spec.shape.rank, spec.dtype),
+        dataset.element_spec,
+    )
+    return tf.function(step).get_concrete_function(*signature)
+
+
+class _Run:
+    """Where a training run stands: all that a backup must hold."""
+
+    def __init__(self, model, optimizer, metrics):
+        self.model = model
+        self.variables = [
+            *model.variables,
+            *optimizer.variables,
+            *metrics.variables,
+        ]
+        self.epoch = self.batch = 0
+        self.history = {}
+        self.best_epoch = None
+        self.best_loss = float("inf")
+        self.best_weights = []
+        self.stopped = False
+
+    def judge(self, loss, patience, keep_best):
+        """Takes note of an epoch's validation loss."""
+        if loss < self.best_loss:
+            self.best_loss, self.best_epoch = loss, self.epoch
+            if keep_best:
+                self.best_weights = self.model.get_weights()
+        elif patience is not None and self.epoch - self.best_epoch >= patience:
+            self.stopped = True
+
+
+class _Backup:
+    """A file that holds a run, replaced as a whole."""
+
+    PLACE = ("epoch", "batch", "history", "best_epoch", "best_loss", "stopped")
+
+    def __init__(self, path, variables, settings):
+        self.path = path and pathlib.Path(path)
+        self.settings = json.loads(json.dumps(settings, default=str))
+
+    def write(self, run):
+        if not self.path:
+            return
+        record = {name: getattr(run, name) for name in self.PLACE}
+        text = json.dumps({"settings": self.settings, "run": record})
+        arrays = {f"variable_{i}": v.numpy() for i, v in enumerate(run.variables)}
+        arrays |= {f"best_{i}": w for i, w in enumerate(run.best_weights)}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = self.path.with_name(self.path.name + ".unfinished")
+        with open(unfinished, "wb") as file:
+            np.savez(file, record=np.frombuffer(text.encode(), np.uint8), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, self.path)
+
+    def restore(self, run):
+        if not self.path or not self.path.exists():
+            return
+        with np.load(self.path, allow_pickle=False) as arrays:
+            text = json.loads(arrays["record"].tobytes())
+            self._compare(text["settings"])
+            for name in self.PLACE:
+                setattr(run, name, text["run"][name])
+            for index, variable in enumerate(run.variables):
+                variable.assign(arrays[f"variable_{index}"])
+            best = [name for name in arrays.files if name.startswith("best_")]
+            run.best_weights = [arrays[f"best_{i}"] for i in range(len(best))]
+
+    def _compare(self, settings):
+        differing = [
+            name for name in self.settings if settings.get(name) != self.settings[name]
+        ]
+        if differing:
+            name = differing[0]
+            raise ValueError(
+                f"backup must be of this very run, but {self.path} has another "
+                f"{name}: {settings.get(name)!r} there, {self.settings[name]!r} here. "
+                "Delete the file to start anew, or name another."
+            )
+
+
+def _check(epochs, train, valid, patience, keep_best, backup, backup_every):
+    for name, value in (("epochs", epochs), ("backup_every", backup_every)):
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(
+                f"{name} must be a whole number of at least 1. Received: {value!r}"
+            )
+    if valid is None and (patience is not None or keep_best):
+        raise ValueError("valid must be given for patience and keep_best to watch.")
+    if backup and not hasattr(train, "epoch"):
+        raise ValueError(
+            "train must come from batches.make for a backup, since its order must be "
+            "a function of seed and epoch. Received: a dataset without `epoch`."
+        )

@@ -1,0 +1,202 @@
+"""Text in, text out: a model together with its tokenizers."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import tempfile
+import warnings
+
+import keras
+
+from s2s_keras import batches, decoding, models
+from s2s_keras.records import Translation
+from s2s_keras.text import EOS, UNK, Tokenizer
+
+BATCH_SIZE = 64
+SOURCE_LIMIT = 1_000
+SETTINGS, WEIGHTS = "translator.json", "model.weights.h5"
+TOKENIZERS = ("source_tokenizer", "target_tokenizer")
+
+
+class Translator:
+    """Translates texts with a trained model.
+
+    Args:
+        seq2seq: a `Seq2Seq`.
+        source_tokenizer: the `Tokenizer` of the model's sources.
+        target_tokenizer: the `Tokenizer` of the model's targets.
+        max_length: most tokens of a translation, EOS counted.
+        longest_source: tokens of the longest source the model was trained on; a
+            longer text is translated with a warning. None never warns.
+
+    Raises:
+        ValueError: if a tokenizer and the model have vocabularies of different size.
+    """
+
+    def __init__(
+        self,
+        seq2seq,
+        source_tokenizer,
+        target_tokenizer,
+        *,
+        max_length=100,
+        longest_source=None,
+    ):
+        self.seq2seq = seq2seq
+        self.source_tokenizer = source_tokenizer
+        self.target_tokenizer = target_tokenizer
+        self.max_length = max_length
+        self.longest_source = longest_source
+        for side in ("source", "target"):
+            tokenizer = getattr(self, f"{side}_tokenizer")
+            expected = seq2seq.config.get(f"{side}_vocabulary", len(tokenizer))
+            if len(tokenizer) != expected:
+                raise ValueError(
+                    f"{side}_tokenizer must have as many ids as the model's {side} "
+                    f"vocabulary, {expected:,}. Received: {len(tokenizer):,}"
+                )
+
+    def translate(self, texts):
+        """Translates texts greedily.
+
+        Args:
+            texts: list of str.
+
+        Returns:
+            A list of `Translation`, one a text. Neither their order nor their
+            company changes a translation.
+
+        Raises:
+            TypeError: if `texts` is no list of str.
+            ValueError: if a text is empty, holds no symbol that the tokenizer knows,
+                or is longer than 1,000 tokens. Then nothing is translated.
+        """
+        sources = self._checked(texts)
+        by_length = sorted(range(len(sources)), key=lambda index: len(sources[index]))
+        translations = [None] * len(sources)
+        for start in range(0, len(by_length), BATCH_SIZE):
+            indices = by_length[start : start + BATCH_SIZE]
+            group = [[*sources[index], EOS] for index in indices]
+            found = decoding.greedy(self.seq2seq, batches.pad(group), self.max_length)
+            for row, (index, source) in enumerate(zip(indices, group, strict=True)):
+                translations[index] = self._translation(found, row, source)
+        return translations
+
+    def _translation(self, found, row, source):
+        length = int(found.lengths[row])
+        ids = found.tokens[row, :length].tolist()
+        weights = found.weights
+        return Translation(
+            text=self.target_tokenizer.decode(ids),
+            tokens=self.target_tokenizer.tokens(ids),
+            score=float(found.scores[row]),
+            weights=None if weights is None else weights[row, :length, : len(source)],
+            source_tokens=self.source_tokenizer.tokens(source),
+        )
+
+    def _checked(self, texts):
+        """Returns the texts' ids, or raises for the first that cannot be translated."""
+        if isinstance(texts, (str, bytes)):
+            raise TypeError(
+                "texts must be a list of str. Received a single text: "
+                f"write [{_shortened(texts)}]"
+            )
+        sources = []
+        for number, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise TypeError(
+                    f"texts[{number}] must be a str. Received: {text!r} of type "
+                    f"{type(text).__name__}"
+                )
+            ids, shown = self.source_tokenizer.encode(text), _shortened(text)
+            if not ids:
+                raise ValueError(f"texts[{number}] must hold a word. Received: {shown}")
+            if set(ids) == {UNK}:
+                raise ValueError(
+                    f"texts[{number}] must hold a symbol that the source tokenizer "
+                    f"learned from its corpus. Received: {shown}"
+                )
+            if len(ids) > SOURCE_LIMIT:
+                raise ValueError(
+                    f"texts[{number}] must be at most {SOURCE_LIMIT:,} tokens long. "
+                    f"Received {len(ids):,}: {shown}. Split it into sentences."
+                )
+            if self.longest_source and len(ids) > self.longest_source:
+                warnings.warn(
+                    f"texts[{number}] has {len(ids)} tokens, more than any source the "
+                    f"model was trained on ({self.longest_source}): expect less of "
+                    "its translation.",
+                    stacklevel=3,
+                )
+            sources.append(ids)
+        return sources
+
+    def save(self, folder):
+        """Saves model, settings and tokenizers as a folder, replaced as a whole.
+
+        Args:
+            folder: path of a folder that does not exist, is empty, or holds a saved
+                translator.
+
+        Raises:
+            FileExistsError: if `folder` holds something else.
+        """
+        folder = pathlib.Path(folder)
+        if folder.exists() and any(folder.iterdir()) and not _is_saved(folder):
+            raise FileExistsError(
+                f"folder must be new, empty or a saved translator. Received: {folder}, "
+                "which holds other files."
+            )
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".saving-") as room:
+            unfinished, replaced = pathlib.Path(room, "new"), pathlib.Path(room, "old")
+            unfinished.mkdir()
+            settings = {
+                "model": self.seq2seq.config,
+                "max_length": self.max_length,
+                "longest_source": self.longest_source,
+            }
+            (unfinished / SETTINGS).write_text(json.dumps(settings, indent=2))
+            _without_optimizer(self.seq2seq).save_weights(unfinished / WEIGHTS)
+            for name in TOKENIZERS:
+                getattr(self, name).save(unfinished / f"{name}.json")
+            if folder.exists():
+                os.replace(folder, replaced)
+            os.replace(unfinished, folder)
+
+    @classmethod
+    def load(cls, folder):
+        """Loads what `save` wrote; its translations are the same.
+
+        Args:
+            folder: path of a saved translator.
+
+        Raises:
+            FileNotFoundError: if there is none.
+        """
+        folder = pathlib.Path(folder)
+        if not _is_saved(folder):
+            raise FileNotFoundError(
+                f"folder must hold a saved translator. Received: {folder}, which has "
+                f"no {SETTINGS}."
+            )
+        settings = json.loads((folder / SETTINGS).read_text())
+        seq2seq = models.build(settings.pop("model"))
+        _without_optimizer(seq2seq).load_weights(folder / WEIGHTS)
+        tokenizers = [Tokenizer.load(folder / f"{name}.json") for name in TOKENIZERS]
+        return cls(seq2seq, *tokenizers, **settings)
+
+
+def _is_saved(folder):
+    return (folder / SETTINGS).is_file()
+
+
+def _without_optimizer(seq2seq):
+    """Returns the same graph as an uncompiled model: weights alone are saved."""
+    return keras.Model(seq2seq.training.inputs, seq2seq.training.outputs)
+
+
+def _shortened(text, length=40):
+    return repr(text) if len(text) <= length else f"{text[:length]!r}…"
