@@ -1,0 +1,71 @@
+# `make help` lists what there is to do. Everything runs in an environment of its own.
+#
+#   PYTHON  the Python that makes the environment    make test PYTHON=python3.12
+#   VENV    the folder of the environment            make test VENV=.venv-oldest
+#   PINS    more for pip to obey                     PINS="tensorflow==2.19.0"
+#   ONLY    some notebooks instead of all            make notebooks ONLY=notebooks/01_*
+
+PYTHON ?= python3
+VENV ?= .venv
+PINS ?=
+ONLY ?=
+REPO ?=
+
+READY := $(VENV)/ready
+PY := $(VENV)/bin/python
+
+export KERAS_BACKEND := tensorflow
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# A kernel starts in its notebook's folder, where a relative path leads elsewhere.
+ifneq ($(S2S_KERAS_DATA),)
+override S2S_KERAS_DATA := $(shell cd "$(S2S_KERAS_DATA)" && pwd)
+export S2S_KERAS_DATA
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lab notebooks colab colab-test clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
+
+run: $(READY) ## train and use a first translator; needs a minute
+	@$(PY) -m tools.notebooks show notebooks/00_quickstart.ipynb
+
+test: $(READY) ## check the code and execute every notebook
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m pytest -rs
+	$(PY) -m pytest -rs --nbval --nbval-current-env notebooks
+
+lab: $(READY) ## open the notebooks in JupyterLab
+	$(PY) -m jupyterlab notebooks
+
+notebooks: $(READY) ## execute every notebook again and store its outputs
+	@$(PY) -m tools.notebooks store $(ONLY)
+
+colab: $(READY) ## let the notebooks open in Colab: make colab REPO=owner/name
+	@$(PY) -m tools.notebooks stamp "$(REPO)"
+
+colab-test: $(READY) ## execute notebooks as Colab does: alone, the package not there
+	@$(PY) -m tools.notebooks rehearse_colab $(ONLY)
+
+clean: ## delete the environments and everything that the commands made
+	rm -rf .venv .venv-* build dist .hypothesis .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# The file says what it was made with, so that other PINS make the environment anew.
+ifneq ($(shell test -x $(PY) && cat $(READY) 2>/dev/null),ready $(PINS))
+.PHONY: $(READY)
+endif
+$(READY): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' \
+	|| { echo "'$(PYTHON)' is not a Python from 3.10 to 3.13, for which TensorFlow is" \
+	"made. Name one that is: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; } >&2
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) \
+	|| { echo "'$(PYTHON) -m venv $(VENV)' failed. Delete $(VENV) and try again; on" \
+	"Debian and Ubuntu first: apt install python3-venv"; exit 1; } >&2
+	@echo "Installing what requirements.txt lists into $(VENV); this takes minutes."
+	@$(PY) -m pip install --quiet --upgrade -r requirements.txt $(PINS)
+	@echo "ready $(PINS)" > $@

@@ -1,0 +1,38 @@
+"""How pytest runs the notebooks: `pytest --nbval notebooks`."""
+
+import functools
+from collections import defaultdict
+
+import nbval.kernel
+import pytest
+
+from tools import notebooks
+
+nbval.kernel.start_new_kernel = functools.partial(
+    nbval.kernel.start_new_kernel, extra_arguments=notebooks.KERNEL_ARGUMENTS
+)
+SECONDS = defaultdict(float)
+
+
+def pytest_collection_modifyitems(items):
+    """Skip a notebook whose data this machine cannot get, before its kernel starts."""
+    reason_of = {}
+    for cell in items:
+        if cell.path.suffix != ".ipynb":
+            continue
+        if cell.path not in reason_of:
+            reason_of[cell.path] = notebooks.missing_data(cell.parent.nb)
+        if reason := reason_of[cell.path]:
+            cell.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_runtest_logreport(report):
+    """Add a cell's time, and its kernel's start, to its notebook's."""
+    SECONDS[report.nodeid.split("::")[0]] += report.duration
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say how long each notebook took."""
+    terminalreporter.section("seconds of each notebook, its kernel's start included")
+    for name, seconds in SECONDS.items():
+        terminalreporter.write_line(f"{seconds:6.1f}  {name}")

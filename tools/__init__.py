@@ -1,0 +1,1 @@
+"""Commands that tend the repository; the package never imports them."""
