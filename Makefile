@@ -15,7 +15,8 @@ READY := $(VENV)/ready
 PY := $(VENV)/bin/python
 
 export KERAS_BACKEND := tensorflow
-export TF_CPP_MIN_LOG_LEVEL ?= 2
+# Without this TensorFlow reports a machine that has no GPU as an error.
+export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # A kernel starts in its notebook's folder, where a relative path leads elsewhere.

@@ -68,6 +68,15 @@ def test_no_cell_is_empty_or_clears_its_output(path):
 
 
 @named(PATHS)
+def test_no_cell_hides_its_value_with_a_semicolon(path):
+    for cell in notebooks.code_cells(notebooks.read(path)):
+        assert not cell.source.rstrip().endswith(";"), (
+            "Jupyter hides the value and nbval does not: they would always differ. "
+            "Let the last line have no value, as `plt.show()`."
+        )
+
+
+@named(PATHS)
 def test_output_that_is_not_compared_has_a_reason_in_words(path):
     for cell in notebooks.code_cells(notebooks.read(path)):
         tags = cell.metadata.get("tags", [])

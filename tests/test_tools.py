@@ -31,7 +31,7 @@ def repository(tmp_path, monkeypatch, notebook):
     (tmp_path / "s2s_keras" / "__init__.py").touch()
     monkeypatch.setattr(notebooks, "ROOT", tmp_path)
     monkeypatch.setattr(notebooks, "FOLDER", tmp_path / "notebooks")
-    monkeypatch.setattr(notebooks, "PAGES", tmp_path / "build")
+    monkeypatch.setattr(notebooks, "BUILD", tmp_path / "build")
     for path in ("notebooks/01_one.ipynb", "notebooks/solutions/01_one.ipynb"):
         notebooks.write(tmp_path / path, notebook)
     return tmp_path
@@ -165,7 +165,7 @@ def test_a_notebook_without_needs_misses_nothing(notebook):
 
 def test_a_missing_corpus_is_named_in_a_sentence(notebook, monkeypatch):
     def load(name):
-        raise corpora.DataUnavailable("No copy and no network.")
+        raise corpora.DataUnavailable("No copy and no network.\nTried: much")
 
     monkeypatch.setattr(corpora, "load", load)
     notebook.metadata["s2s_keras"] = {"needs": ["tatoeba"]}

@@ -16,14 +16,15 @@ from pathlib import Path
 import nbclient
 import nbconvert
 import nbformat
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "notebooks"
-PAGES = ROOT / "build"
+BUILD = ROOT / "build"
 
-# TensorFlow's C++ part logs to file descriptor 2. Captured, its lines would become
-# outputs of the cells, and other machines would print others.
+# TensorFlow's C++ part logs to file descriptor 2, whatever its log level says.
+# Captured, these lines would become outputs that other machines do not repeat.
 KERNEL_ARGUMENTS = [
     "--IPKernelApp.capture_fd_output=False",
     "--IPKernelApp.log_level=ERROR",
@@ -119,7 +120,8 @@ def missing_data(notebook: NotebookNode) -> str | None:
         try:
             corpora.load(name)
         except corpora.DataUnavailable as error:
-            return f"It needs the corpus {name!r}. {error}"
+            reason = str(error).partition("\n")[0]
+            return f"It needs the corpus {name!r}. {reason}"
     return None
 
 
@@ -132,14 +134,16 @@ def execute(path: Path, notebook: NotebookNode, show: bool = False) -> None:
         show: print the text of the cells tagged `result` as they finish.
 
     Raises:
-        nbclient.exceptions.CellExecutionError: a cell raised.
+        CellExecutionError: a cell raised.
+        DeadKernelError: the kernel ended; build/kernel.log has its last words.
     """
 
     def print_result(cell: NotebookNode, **_: object) -> None:
         if "result" in cell.metadata.get("tags", []):
-            print("\n".join(text for _, text in texts(cell)), flush=True)
+            for _, text in texts(cell):
+                print(text, flush=True)
 
-    nbclient.NotebookClient(
+    client = nbclient.NotebookClient(
         notebook,
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
@@ -147,7 +151,10 @@ def execute(path: Path, notebook: NotebookNode, show: bool = False) -> None:
         coalesce_streams=True,
         record_timing=False,
         on_cell_executed=print_result if show else None,
-    ).execute()
+    )
+    BUILD.mkdir(exist_ok=True)
+    with open(BUILD / "kernel.log", "w", encoding="utf-8") as log:
+        client.execute(stderr=log)
 
 
 def texts(cell: NotebookNode) -> Iterator[tuple[str, str]]:
@@ -199,8 +206,7 @@ def show(path: Path) -> None:
     page, _ = nbconvert.HTMLExporter().from_notebook_node(
         notebook, resources={"metadata": {"name": path.stem}}
     )
-    PAGES.mkdir(exist_ok=True)
-    target = PAGES / f"{path.stem}.html"
+    target = BUILD / f"{path.stem}.html"
     target.write_text(page, encoding="utf-8")
     print(
         f"\nDone in {time.monotonic() - start:.0f} s. "
@@ -309,8 +315,10 @@ def main() -> None:
         else:
             for path in asked.paths or every_notebook():
                 asked.action(path.resolve())
-    except (ValueError, nbclient.exceptions.CellExecutionError) as error:
+    except (ValueError, CellExecutionError) as error:
         sys.exit(str(error))
+    except DeadKernelError:
+        sys.exit("The kernel ended; build/kernel.log has its last words.")
 
 
 if __name__ == "__main__":
