@@ -13,7 +13,7 @@ import itertools
 
 import numpy as np
 
-_SWEEPS = 24
+_ORDER_SWEEPS, _CENTER_SWEEPS = 24, 300
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _ordered(rows: list[list], links: set) -> list[list]:
     """Orders each row by the mean place of its neighbors, and keeps the best sweep."""
     above, below = _neighbors(links)
     best = rows = [list(row) for row in rows]
-    for sweep in range(_SWEEPS):
+    for sweep in range(_ORDER_SWEEPS):
         downward = sweep % 2 == 0
         neighbors = above if downward else below
         rows = [list(row) for row in rows]
@@ -126,33 +126,50 @@ def _crossings(rows: list[list], links: set) -> int:
 
 
 def _centers(rows: list[list], links: set, widths: dict, gap: float) -> dict:
-    """Pulls each node to the mean of its neighbors; long arrows pull to be straight."""
+    """Pulls each node to the weighted mean of its neighbors, row by row."""
     above, below = _neighbors(links)
-    centers = {node: 0.0 for row in rows for node in row}
-    for sweep in range(_SWEEPS):
+
+    def pull(upper, lower):
+        """Chains and long arrows are to be straight; other arrows give way."""
+        chain = len(below[upper]) == len(above[lower]) == 1
+        long = isinstance(upper, tuple) and isinstance(lower, tuple)
+        return 8 if chain or long else 1
+
+    near = {
+        node: [(other, pull(other, node)) for other in above[node]]
+        + [(other, pull(node, other)) for other in below[node]]
+        for row in rows
+        for node in row
+    }
+    pulls = {node: sum(weight for _, weight in near[node]) or 1 for node in near}
+    centers = dict.fromkeys(near, 0.0)
+    for sweep in range(_CENTER_SWEEPS):
         for row in rows if sweep % 2 == 0 else reversed(rows):
-            wished = []
-            for node in row:
-                near = above[node] + below[node]
-                pull = [4 if isinstance(other, tuple) else 1 for other in near]
-                places = [centers[other] for other in near]
-                wished.append(np.average(places, weights=pull) if near else 0.0)
+            wished = [
+                sum(centers[other] * weight for other, weight in near[node])
+                / pulls[node]
+                for node in row
+            ]
+            row_pulls = [pulls[node] for node in row]
             row_widths = [widths.get(node, gap) for node in row]
-            centers.update(zip(row, _apart(wished, row_widths, gap), strict=True))
+            apart = _apart(wished, row_pulls, row_widths, gap)
+            centers.update(zip(row, apart, strict=True))
     return centers
 
 
-def _apart(wished: list[float], widths: list[float], gap: float) -> list[float]:
+def _apart(
+    wished: list[float], pulls: list[float], widths: list[float], gap: float
+) -> list[float]:
     """Finds the places nearest to the wished ones that keep order and distance."""
     steps = [(a + b) / 2 + gap for a, b in itertools.pairwise(widths)]
     offsets = np.concatenate([[0.0], np.cumsum(steps)])
-    blocks = []  # isotonic regression by pooling adjacent violators: (mean, count)
-    for place in np.asarray(wished) - offsets:
-        mean, count = place, 1
+    blocks = []  # isotonic regression by pooling neighbors: (mean, pull, count)
+    for mean, pull in zip(np.asarray(wished) - offsets, pulls, strict=True):
+        count = 1
         while blocks and blocks[-1][0] > mean:
-            other, others = blocks.pop()
-            mean = (mean * count + other * others) / (count + others)
-            count += others
-        blocks.append((mean, count))
-    means = np.repeat([mean for mean, _ in blocks], [count for _, count in blocks])
+            other, other_pull, others = blocks.pop()
+            mean = (mean * pull + other * other_pull) / (pull + other_pull)
+            pull, count = pull + other_pull, count + others
+        blocks.append((mean, pull, count))
+    means = np.repeat([block[0] for block in blocks], [block[2] for block in blocks])
     return (means + offsets).tolist()

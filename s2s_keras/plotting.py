@@ -7,7 +7,9 @@ returns what it drew and never shows it.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
+import itertools
 import math
 import pathlib
 import unicodedata
@@ -43,6 +45,8 @@ INK, GRAY, LIGHT = "#333333", "#8a8a8a", "#e6e6e6"
 _MONOSPACE = ["DejaVu Sans Mono"]  # and the Chinese font, once it is added
 _LABEL_SIZE, _MAP_LABEL_SIZE = 8, 9  # points
 _BOX_HEIGHT, _LINE_HEIGHT, _ROW_GAP, _COLUMN_GAP = 0.26, 0.14, 0.26, 0.16  # inches
+_BOX_COLORS = [(color, tint) for tint in (0.2, 0.5) for color in PALETTE]
+_BOX_GRAY = (GRAY, 0.2)
 # Where the label of a point may stand, in points from it, the best places first.
 _LABEL_OFFSETS = [
     np.round(distance * np.array([math.cos(angle), math.sin(angle)]), 6)
@@ -185,21 +189,22 @@ def graphs(graphs: Mapping[str, Sequence[tuple[str, Sequence[str]]]]) -> Figure:
         title: graph_layout.place(graph, widths, _COLUMN_GAP)
         for title, graph in inputs.items()
     }
-    step = max(height for _, height in boxes.values()) + _ROW_GAP
+    tallest = max(height for _, height in boxes.values())
     spans = [_span(layout, widths) for layout in layouts.values()]
-    height = max(bottom for _, _, bottom in spans) * step + _BOX_HEIGHT + 0.7
+    top, bottom = tallest / 2 + 0.4, tallest / 2 + 0.1
+    height = top + max(row for *_, row in spans) * (tallest + _ROW_GAP) + bottom
     column_widths = [right - left + 0.4 for left, right, _ in spans]
-    figure = plt.figure(figsize=(sum(column_widths), height))
+    total = sum(column_widths)
+    figure = plt.figure(figsize=(total, height))
     start = 0.0
-    for (title, layout), (left, _, _), width in zip(
-        layouts.items(), spans, column_widths, strict=True
+    for title, (left, right, _), width in zip(
+        inputs, spans, column_widths, strict=True
     ):
-        total = sum(column_widths)
         axes = figure.add_axes((start / total, 0, width / total, 1))
-        axes.set(xlim=(left - 0.2, left - 0.2 + width), ylim=(height - 0.55, -0.55))
+        axes.set(xlim=(left - 0.2, right + 0.2), ylim=(height - top, -top))  # inches
         axes.axis("off")
-        axes.text(left - 0.2 + width / 2, -0.35, title, **_text(10.5))
-        _draw_graph(axes, inputs[title], layout, boxes, colors, step)
+        axes.text((left + right) / 2, 0.2 - top, title, **_text(10.5))
+        _draw_graph(axes, inputs[title], layouts[title], boxes, colors, tallest)
         start += width
     return figure
 
@@ -256,8 +261,12 @@ def _add_chinese_font() -> None:
     for folder in folders:
         file = pathlib.Path(folder, "fonts", "NotoSansCJKsc-Regular.otf")
         if file.is_file():
-            font_manager.fontManager.addfont(file)
+            fonts = font_manager.fontManager
+            fonts.addfont(file)
             name = font_manager.FontProperties(fname=file).get_name()
+            # Without a bold variant, bold text of any language would log a warning.
+            regular = next(font for font in fonts.ttflist if font.name == name)
+            fonts.ttflist.append(dataclasses.replace(regular, weight=700))
             families = matplotlib.rcParams["font.family"]
             matplotlib.rcParams["font.family"] = list(dict.fromkeys([*families, name]))
             _MONOSPACE.append(name)
@@ -321,12 +330,14 @@ def _checked_graph(title: str, nodes: Iterable) -> dict[str, list[str]]:
     return graph
 
 
-def _shared_colors(graphs: Iterable[dict[str, list[str]]]) -> dict[str, str]:
-    """Gives the nodes (with inputs) of two or more graphs a color each."""
+def _shared_colors(
+    graphs: Iterable[dict[str, list[str]]],
+) -> dict[str, tuple[str, float]]:
+    """Gives each node (with inputs) of two or more graphs an edge and a tint."""
     graphs = list(graphs)
     names = dict.fromkeys(name for graph in graphs for name in graph if graph[name])
     shared = [name for name in names if sum(name in graph for graph in graphs) > 1]
-    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(shared)}
+    return dict(zip(shared, itertools.cycle(_BOX_COLORS), strict=False))
 
 
 def _box_size(name: str) -> tuple[float, float]:
@@ -359,48 +370,54 @@ def _text(size: float, **settings) -> dict:
     return {"ha": "center", "va": "center", "size": size, "color": INK, **settings}
 
 
-def _draw_graph(axes, inputs, layout, boxes, colors, step) -> None:
+def _draw_graph(axes, inputs, layout, boxes, colors, tallest) -> None:
+    step = tallest + _ROW_GAP
     for name, (x, row) in layout.centers.items():
         width, height = boxes[name]
-        color = colors.get(name, GRAY)
+        color, tint = colors.get(name, _BOX_GRAY)
         axes.add_patch(
             FancyBboxPatch(
                 (x - width / 2, row * step - height / 2),
                 width,
                 height,
                 boxstyle="round,pad=0,rounding_size=0.06",
-                fc=_tint(color) if inputs[name] else "white",
-                ec=color if inputs[name] else GRAY,
+                fc=_tinted(color, tint) if inputs[name] else "white",
+                ec=color,
                 label=name,
             )
         )
         font = {"family": _MONOSPACE, "linespacing": 1.1}
         axes.text(x, row * step, name, **_text(_LABEL_SIZE, **font))
     for (source, name), route in layout.routes.items():
-        ports = sorted(layout.routes[other, name][-2][0] for other in inputs[name])
         # Arrows that end in one box end side by side, in the order they come from.
+        ports = sorted(layout.routes[other, name][-2][0] for other in inputs[name])
         shift = (ports.index(route[-2][0]) + 1) / (len(ports) + 1) - 0.5
-        end = route[-1][0] + shift * boxes[name][0] * 0.8
-        xs = [x for x, _ in route[:-1]] + [end]
-        ys = [row * step for _, row in route]
-        ys[-1] -= boxes[name][1] / 2
-        _draw_arrow(axes, xs, ys, boxes[source][1] / 2)
+        stops = [(x, row * step, tallest / 2) for x, row in route]
+        stops[0] = (*stops[0][:2], boxes[source][1] / 2)
+        end = stops[-1][0] + shift * boxes[name][0] * 0.8
+        stops[-1] = (end, stops[-1][1], boxes[name][1] / 2)
+        _draw_arrow(axes, stops, tallest / 2)
 
 
-def _draw_arrow(axes, xs, ys, start) -> None:
-    """Draws a curve that leaves downward and passes each row straight down."""
-    pass_through = _BOX_HEIGHT / 2
-    points, codes = [(xs[0], ys[0] + start)], [Path.MOVETO]
-    for i in range(1, len(xs)):
-        last = i == len(xs) - 1
-        top = points[-1][1]
-        bottom = ys[i] - (0 if last else pass_through)
-        middle = (top + bottom) / 2
-        points += [(xs[i - 1], middle), (xs[i], middle), (xs[i], bottom)]
-        codes += [Path.CURVE4] * 3
-        if not last:
-            points.append((xs[i], ys[i] + pass_through))
+def _draw_arrow(axes, stops, half_row) -> None:
+    """Draws a line that passes each row straight down and bends between rows.
+
+    Each stop is `(x, y, half the height of what stands there)`.
+    """
+    points, codes = [(stops[0][0], stops[0][1] + stops[0][2])], [Path.MOVETO]
+
+    def line_to(x, y):
+        if (x, y) != points[-1]:  # no length would leave the head without direction
+            points.append((x, y))
             codes.append(Path.LINETO)
+
+    for (x, y, _), (next_x, next_y, next_half) in itertools.pairwise(stops):
+        upper, lower = y + half_row, next_y - half_row
+        line_to(x, upper)
+        middle = (upper + lower) / 2
+        points += [(x, middle), (next_x, middle), (next_x, lower)]
+        codes += [Path.CURVE4] * 3
+        line_to(next_x, next_y - next_half)
     axes.add_patch(
         FancyArrowPatch(
             path=Path(points, codes),
@@ -412,9 +429,9 @@ def _draw_arrow(axes, xs, ys, start) -> None:
     )
 
 
-def _tint(color: str) -> tuple[float, ...]:
+def _tinted(color: str, tint: float) -> tuple[float, ...]:
     """Mixes a color with white, so that text stays readable on it."""
-    return tuple(1 - 0.22 * (1 - part) for part in matplotlib.colors.to_rgb(color))
+    return tuple(1 - tint * (1 - part) for part in matplotlib.colors.to_rgb(color))
 
 
 def _place_labels(axes, points, labels, colors) -> None:
@@ -431,15 +448,12 @@ def _place_labels(axes, points, labels, colors) -> None:
 
         def cost(offset, pixel=pixel, extent=extent):
             box = _label_box(pixel + offset * scale, offset, extent)
-            inside = Bbox.intersection(box, axes.bbox)
-            outside = (
-                inside is None or inside.width * inside.height < box.width * box.height
-            )
-            return sum(map(box.overlaps, taken)) + outside
+            hidden = axes.bbox.count_contains(box.corners()) < 4
+            return sum(map(box.overlaps, taken)) + hidden
 
         offset = min(_LABEL_OFFSETS, key=cost)
         taken.append(_label_box(pixel + offset * scale, offset, extent))
-        far = np.hypot(*offset) > 15
+        far = np.hypot(*offset) > 10
         axes.annotate(
             label,
             point,
