@@ -219,8 +219,9 @@ class Tokenizer:
     __hash__ = None
 
     def __repr__(self) -> str:
-        first = ", ".join(map(repr, self.vocabulary[len(SPECIAL_TOKENS) :][:5]))
-        return f"<Tokenizer kind={self.kind!r}, {len(self)} tokens: {first}, …>"
+        tokens = self.vocabulary[len(SPECIAL_TOKENS) :]
+        shown = ", ".join(map(repr, tokens[:5])) + (", …" if len(tokens) > 5 else "")
+        return f"<Tokenizer kind={self.kind!r}, {len(self)} tokens: {shown}>"
 
     def _checked_ids(self, ids: Iterable[int]) -> list[int]:
         try:

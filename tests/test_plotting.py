@@ -31,7 +31,7 @@ TRAINING = [
     ("decoder", ["encoder\n2 layers, 双向", "target_embedding"]),
     ("together", ["attention", "decoder"]),
     ("only_in_training", ["together"]),
-    ("logits", ["only_in_training"]),
+    ("logits", ["only_in_training", "together"]),
 ]
 STEP = [
     ("token", []),
