@@ -117,3 +117,11 @@ def test_notebook_begins_with_its_title(path):
     prose = [c for c in notebooks.read(path).cells if c.cell_type == "markdown"]
     titles = [c for c in prose if "colab-badge" not in c.metadata.get("tags", [])]
     assert titles[0].source.startswith("# ")
+
+
+@named(LESSONS)
+def test_picture_in_readme_is_the_notebooks_own(path):
+    (picture,) = notebooks.figures(notebooks.read(path))
+    assert (notebooks.PICTURES / f"{path.stem}.png").read_bytes() == picture, (
+        "Tag one cell `figure` and run `make notebooks`."
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import os
 import re
 import subprocess
@@ -22,6 +23,7 @@ from nbformat import NotebookNode
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "notebooks"
 BUILD = ROOT / "build"
+PICTURES = ROOT / "docs"
 
 # TensorFlow's C++ part logs to file descriptor 2, whatever its log level says.
 # Captured, these lines would become outputs that other machines do not repeat.
@@ -194,7 +196,19 @@ def store(path: Path) -> None:
     if problems := output_problems(notebook):
         sys.exit("\n".join([f"{path.name} is not stored:", *problems]))
     write(path, notebook)
+    for picture in figures(notebook):
+        PICTURES.mkdir(exist_ok=True)
+        (PICTURES / f"{path.stem}.png").write_bytes(picture)
     print(f"{path.name} stored, {time.monotonic() - start:.0f} s")
+
+
+def figures(notebook: NotebookNode) -> list[bytes]:
+    """Collect the pictures of the cells tagged `figure`, which README shows."""
+    outputs = [o for cell in tagged(notebook, "figure") for o in cell.outputs]
+    pictures = [
+        o.data["image/png"] for o in outputs if "image/png" in o.get("data", {})
+    ]
+    return [base64.b64decode(picture) for picture in pictures]
 
 
 def show(path: Path) -> None:
