@@ -1,0 +1,165 @@
+"""Tests of `s2s_keras.layers.padding`, and that padding changes no result at all."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from s2s_keras import decoding
+from s2s_keras.layers import PaddingMask, ReverseSequence
+from s2s_keras.losses import TokenAccuracy, TokenLoss, cross_entropy
+
+MODELS = [
+    {"cell": cell, "bidirectional": bidirectional, "reverse_source": reverse_source}
+    for cell in ("rnn", "gru", "lstm")
+    for bidirectional, reverse_source in ((False, False), (True, False), (False, True))
+]
+MODELS += [
+    {"cell": "gru", "context": "every_step", "layers": 2, "bidirectional": True},
+    {"cell": "lstm", "layers": 2, "bidirectional": True, "reverse_source": True},
+]
+
+
+def named(arguments):
+    return " ".join(name if on is True else str(on) for name, on in arguments.items())
+
+
+every_model = pytest.mark.parametrize("arguments", MODELS, ids=named)
+
+
+def right_padded(array, columns):
+    return np.pad(array, ((0, 0), (0, columns)))
+
+
+def close(actual, expected):
+    np.testing.assert_allclose(actual, expected, rtol=2e-6, atol=2e-6)
+
+
+# The layers
+
+
+@given(arrays.arrays("int32", (3, 5), elements=st.integers(0, 3)))
+def test_the_mask_is_false_at_pad_alone(token_ids):
+    mask = keras.ops.convert_to_numpy(PaddingMask()(token_ids))
+    assert mask.dtype == bool
+    np.testing.assert_array_equal(mask, token_ids != 0)
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=4), st.integers(0, 2))
+def test_reversing_equals_a_loop_over_rows(lengths, extra_columns):
+    columns = max(lengths) + extra_columns
+    if not columns:
+        return
+    random = np.random.default_rng(len(lengths))
+    sequence = random.normal(size=(len(lengths), columns, 2)).astype("float32")
+    mask = np.arange(columns) < np.array(lengths)[:, None]
+    expected = sequence.copy()
+    for row, length in zip(expected, lengths, strict=True):
+        row[:length] = row[:length][::-1].copy()
+    actual = ReverseSequence()(sequence, mask)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(actual), expected)
+
+
+def test_the_layers_keep_symbolic_shapes_and_save_and_load(tmp_path):
+    token_ids = keras.Input((None,), dtype="int32")
+    sequence = keras.Input((None, 3))
+    mask = PaddingMask()(token_ids)
+    turned = ReverseSequence()(sequence, mask)
+    assert (mask.shape, mask.dtype) == ((None, None), "bool")
+    assert (turned.shape, turned.dtype) == ((None, None, 3), "float32")
+    model = keras.Model([token_ids, sequence], [mask, turned])
+    model.save(tmp_path / "model.keras")
+    inputs = [np.array([[4, 5, 2, 0]]), np.arange(12.0).reshape(1, 4, 3)]
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    for before, after in zip(model(inputs), loaded(inputs), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+# Padding changes nothing
+
+
+@every_model
+def test_padding_changes_no_logit_state_loss_or_metric(
+    arguments, shared_model, random_batch
+):
+    model = shared_model(**arguments)
+    source, target_in, target_out, weight = random_batch()
+    wider = [
+        right_padded(source, 3),
+        *(right_padded(ids, 4) for ids in (target_in, target_out, weight)),
+    ]
+    logits = model.training([source, target_in])
+    wide_logits = model.training(wider[:2])
+    close(wide_logits[:, : target_in.shape[1]], logits)
+
+    state, wide_state = model.encoder(source), model.encoder(wider[0])
+    assert state.keys() == wide_state.keys()
+    for name in state:
+        close(wide_state[name], state[name])
+
+    close(
+        cross_entropy()(wider[2], wide_logits, wider[3]),
+        cross_entropy()(target_out, logits, weight),
+    )
+    for metric, wide_metric in (
+        (TokenLoss(), TokenLoss()),
+        (TokenAccuracy(), TokenAccuracy()),
+    ):
+        metric.update_state(target_out, logits, weight)
+        wide_metric.update_state(wider[2], wide_logits, wider[3])
+        close(wide_metric.result(), metric.result())
+
+
+@every_model
+def test_the_other_rows_of_a_batch_change_no_logit_and_no_state(
+    arguments, shared_model, random_batch
+):
+    model = shared_model(**arguments)
+    source, target_in, target_out, _ = random_batch()
+    logits = model.training([source, target_in])
+    state = model.encoder(source)
+    for row in range(len(source)):
+        own_source = source[row : row + 1, : np.count_nonzero(source[row])]
+        length = np.count_nonzero(target_out[row])
+        alone = model.training([own_source, target_in[row : row + 1, :length]])
+        close(alone[0], logits[row, :length])
+        for name, tensor in model.encoder(own_source).items():
+            close(tensor[0], state[name][row])
+
+
+@every_model
+def test_neither_padding_nor_other_rows_change_what_greedy_finds(
+    arguments, shared_model, random_batch
+):
+    model = shared_model(**arguments)
+    source, *_ = random_batch((6, 4, 2, 5, 3), (1,) * 5)
+    found = decoding.greedy(model, source, 8)
+    wide = decoding.greedy(model, right_padded(source, 3), 8)
+    np.testing.assert_array_equal(wide.tokens, found.tokens)
+    np.testing.assert_array_equal(wide.lengths, found.lengths)
+    close(wide.scores, found.scores)
+    for row, ids in enumerate(source):
+        alone = decoding.greedy(model, ids[None, : np.count_nonzero(ids)], 8)
+        length = found.lengths[row]
+        assert alone.lengths == [length]
+        np.testing.assert_array_equal(alone.tokens[0], found.tokens[row, :length])
+        close(alone.scores[0], found.scores[row])
+    assert len({tuple(row) for row in found.tokens}) > 1, "the sources must matter"
+
+
+@every_model
+def test_no_output_of_a_graph_carries_a_keras_mask(
+    arguments, shared_model, random_batch
+):
+    model = shared_model(**arguments)
+    source, target_in, *_ = random_batch()
+    state = model.encoder(source)
+    logits, new_state = model.step(
+        [keras.ops.convert_to_tensor(target_in[:, 0]), state]
+    )
+    outputs = [model.training([source, target_in]), logits, state, new_state]
+    outputs += [graph.outputs for graph in (model.training, model.encoder, model.step)]
+    for tensor in keras.tree.flatten(outputs):
+        assert getattr(tensor, "_keras_mask", None) is None
