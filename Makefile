@@ -49,8 +49,8 @@ notebooks: $(READY) ## execute every notebook again and store its outputs
 colab: $(READY) ## let the notebooks open in Colab: make colab REPO=owner/name
 	@$(PY) -m tools.notebooks stamp "$(REPO)"
 
-colab-test: $(READY) ## execute notebooks as Colab does: alone, the package not there
-	@$(PY) -m tools.notebooks rehearse_colab $(ONLY)
+colab-test: $(READY) ## execute a notebook as Colab does: alone, without the package
+	@$(PY) -m tools.notebooks rehearse_colab $(or $(ONLY),notebooks/00_quickstart.ipynb)
 
 clean: ## delete the environments and everything that the commands made
 	rm -rf .venv .venv-* build dist .hypothesis .pytest_cache .ruff_cache

@@ -329,7 +329,7 @@ def main() -> None:
         else:
             for path in asked.paths or every_notebook():
                 asked.action(path.resolve())
-    except (ValueError, CellExecutionError) as error:
+    except (ValueError, CellExecutionError, subprocess.CalledProcessError) as error:
         sys.exit(str(error))
     except DeadKernelError:
         sys.exit("The kernel ended; build/kernel.log has its last words.")
