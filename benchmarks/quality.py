@@ -46,7 +46,9 @@ def measure(corpus, tokenizers, cell, seed):
     sources, references = evaluation.group_references(corpus.test)
     found = Translator(model, *tokenizers).translate(sources)
     texts = [translation.text for translation in found]
-    bleu, chrf = (score(texts, references) for score in (evaluation.bleu, evaluation.chrf))
+    bleu, chrf = (
+        score(texts, references) for score in (evaluation.bleu, evaluation.chrf)
+    )
     scores = {
         "perplexity": evaluation.perplexity(
             measured.negative_log_likelihood, measured.tokens
