@@ -1,8 +1,9 @@
 """The loss of a batch of tokens, and metrics that weigh every real token alike.
 
-Keras averages a sequence's metric inside each padded row before it looks at the
-weights, so its numbers change with padding and with buckets. The metrics here
-flatten values and weights first: a token counts once, padding never.
+Keras averages a sequence's values, and its weights, over the padded row before it
+adds them up: a token counts for less in a wider batch, so the numbers change with
+padding and with buckets. The metrics here flatten values and weights first: a token
+counts once, padding never.
 """
 
 import keras
