@@ -60,8 +60,8 @@ def make(
 ):
     """Makes a dataset of batches, of known cardinality.
 
-    The order is a function of `seed` and of the epoch alone: `training.fit` sets the
-    epoch, and iterating by hand gives epoch 0 each time. With buckets, pairs are
+    The order is a function of `seed` and of the epoch alone. `training.fit` sets the
+    epoch; iterating by hand gives the same epoch each time, at first 0. With buckets, pairs are
     shuffled, sorted by length within pools of 100 batches, cut into batches, and the
     batches shuffled. So a batch holds pairs of about one length, and each epoch
     mixes them anew.
@@ -195,7 +195,7 @@ class _Plan:
         longest = [
             self.lengths[batch].max(axis=0) * len(batch) for batch in self.epoch(0)
         ]
-        return 1.0 - self.lengths.sum() / np.sum(longest)
+        return float(1.0 - self.lengths.sum() / np.sum(longest))
 
 
 def _cut(array, size):
