@@ -61,9 +61,9 @@ def make(
     """Makes a dataset of batches, of known cardinality.
 
     The order is a function of `seed` and of the epoch alone. `training.fit` sets the
-    epoch; iterating by hand gives the same epoch each time, at first 0. With buckets, pairs are
-    shuffled, sorted by length within pools of 100 batches, cut into batches, and the
-    batches shuffled. So a batch holds pairs of about one length, and each epoch
+    epoch; iterating by hand gives the same epoch each time, at first 0. With buckets,
+    pairs are shuffled, sorted by length within pools of 100 batches, cut into batches,
+    and the batches shuffled. So a batch holds pairs of about one length, and each epoch
     mixes them anew.
 
     Args:

@@ -271,10 +271,16 @@ def _check(config):
                 f"{name} must be a whole number of at least {least}. "
                 f"Received: {value!r}"
             )
-    if not 0.0 <= config["dropout"] < 1.0:
-        raise ValueError(
-            f"dropout must be at least 0 and below 1. Received: {config['dropout']!r}"
-        )
+    ranges = {
+        "dropout": ("at least 0 and below 1", lambda value: 0.0 <= value < 1.0),
+        "embedding_stddev": ("above 0", lambda value: value > 0.0),
+    }
+    for name, (range_in_words, fits) in ranges.items():
+        value = config[name]
+        if not isinstance(value, (int, float)) or not fits(value):
+            raise ValueError(
+                f"{name} must be a number {range_in_words}. Received: {value!r}"
+            )
 
 
 BUILDERS = {"encoder_decoder": encoder_decoder}

@@ -53,7 +53,11 @@ class Recurrent(keras.layers.Layer):
         self.units = units
         layer_class, _ = CELLS[cell]
         self.recurrent = layer_class(
-            units, return_sequences=True, return_state=True, dtype=self.dtype_policy
+            units,
+            return_sequences=True,
+            return_state=True,
+            dtype=self.dtype_policy,
+            name=cell,
         )
 
     def build(self, inputs_shape, *_, **__):
@@ -112,9 +116,9 @@ class Bidirectional(keras.layers.Layer):
         super().__init__(**kwargs)
         self.cell = cell
         self.units = units
-        self.forward = Recurrent(cell, units, dtype=self.dtype_policy)
-        self.backward = Recurrent(cell, units, dtype=self.dtype_policy)
-        self.reverse = ReverseSequence(dtype=self.dtype_policy)
+        self.forward = Recurrent(cell, units, dtype=self.dtype_policy, name="forward")
+        self.backward = Recurrent(cell, units, dtype=self.dtype_policy, name="backward")
+        self.reverse = ReverseSequence(dtype=self.dtype_policy, name="reversed")
 
     def build(self, inputs_shape, *_, **__):
         self.forward.build(inputs_shape)
