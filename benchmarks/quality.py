@@ -86,7 +86,7 @@ def main():
             for c in columns
         ]
         print(f"| `{cell}` |", " | ".join(cells), "|")
-    print(f"\nhsk's test split, {len(corpus.test)} pairs; {len(seeds)} seeds, mean ± ")
+    print(f"\nhsk's test split, {len(corpus.test)} pairs; {len(seeds)} seeds, mean and")
     print(f"standard deviation; {os.cpu_count()} cores. Signatures:")
     print("\n".join(signatures))
 

@@ -41,9 +41,10 @@ class Report:
     padding: float
 
     def __str__(self):
+        pairs, batches = _counted(self.pairs, "pair"), _counted(self.batches, "batch")
         return (
-            f"{self.pairs:,} pairs in {self.batches:,} batches, {self.dropped:,} pairs "
-            f"dropped as too long, {self.padding:.1%} padding"
+            f"{pairs} in {batches}, {self.padding:.1%} padding; "
+            f"{_counted(self.dropped, 'pair')} dropped as too long"
         )
 
 
@@ -150,6 +151,12 @@ def sources(texts, source_tokenizer):
     if not texts:
         raise ValueError("texts must hold at least one text. Received none.")
     return pad([_encode(text, source_tokenizer, "text") for text in texts])
+
+
+def _counted(number, noun):
+    """Returns a number and its noun, such as "1 pair" or "2 batches"."""
+    plural = {"pair": "pairs", "batch": "batches"}
+    return f"{number:,} {noun if number == 1 else plural[noun]}"
 
 
 def _encode(text, tokenizer, name):

@@ -11,12 +11,12 @@ import dataclasses
 import difflib
 import functools
 
-from s2s_keras.corpora import hsk, multi30k, tatoeba, toy
+from s2s_keras.corpora import downloads, hsk, multi30k, tatoeba, toy
 from s2s_keras.corpora.corpus import Corpus
 from s2s_keras.corpora.downloads import DataUnavailable
 from s2s_keras.records import Pair
 
-__all__ = ["Corpus", "DataUnavailable", "Pair", "load", "names"]
+__all__ = ["Corpus", "DataUnavailable", "Pair", "is_here", "load", "names"]
 
 _READERS = {
     "toy": toy.read,
@@ -29,6 +29,12 @@ _READERS = {
 def names() -> tuple[str, ...]:
     """Returns the names that `load` knows, from the smallest corpus to the largest."""
     return tuple(_READERS)
+
+
+def is_here(name: str) -> bool:
+    """Returns whether `load(name)` would need no download."""
+    files = [path for path in downloads.FILES if path.split("/")[0] == name]
+    return all(map(downloads.is_here, files))
 
 
 def load(name: str) -> Corpus:

@@ -7,12 +7,15 @@ from collections.abc import Iterable
 from s2s_keras.corpora.corpus import Corpus
 from s2s_keras.records import Pair
 
+NOT_TRANSLATED = "placeholder"  # and "placeholder-p1", …: what a few records hold
+
 
 def read() -> Corpus:
     """Returns the sentences of the package `hsk-sentences-audio`, split by hash.
 
     A source is the sentence with a space between its words and punctuation marks, such
     as "老师 ， 您 好 ！". Without the spaces it is the sentence as published.
+    Records without a translation are left out.
 
     Raises:
         ImportError: the package is not installed.
@@ -27,7 +30,7 @@ def read() -> Corpus:
     pairs = []
     for sentence in hsk_sentences_audio.load_sentences():
         translation = sentence["translation"]["en"]
-        if translation == "placeholder":
+        if translation.startswith(NOT_TRANSLATED):
             continue
         words = [token["word"] for token in sentence["tokens"]]
         pairs.append(Pair(segmented(sentence["chinese"], words), translation))
