@@ -28,7 +28,10 @@ def greedy(seq2seq, source, max_length):
     """
     if max_length < 1:
         raise ValueError(f"max_length must be at least 1. Received: {max_length!r}")
-    source = tf.nest.map_structure(_tensor, source)
+    if isinstance(source, dict):
+        source = {name: _tensor(values) for name, values in source.items()}
+    else:
+        source = _tensor(source)
     if tf.nest.flatten(source)[0].shape[0] == 0:
         raise ValueError("source must hold at least one row. Received none.")
     search = _compiled("greedy", _greedy, seq2seq, source)

@@ -1,0 +1,201 @@
+"""Tests of `s2s_keras.decoding`, most with models that are a few lines of code."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s2s_keras import decoding
+from s2s_keras.batches import pad
+from s2s_keras.models import Seq2Seq
+from s2s_keras.text import EOS, PAD, SOS
+
+VOCABULARY = 12
+SURE = 3.0
+# The logarithm of the probability of a logit of 3 among eleven of 0.
+SURE_SCORE = SURE - np.log(np.exp(SURE) + VOCABULARY - 1)
+
+
+class Copier:
+    """A model without weights that answers with its source, token by token.
+
+    It attends to the token it copies, and refuses a token that it did not choose.
+    """
+
+    def __init__(self):
+        self.traced = {"encoder": 0, "step": 0}
+        self.taken = tf.Variable(0)
+        self.seq2seq = Seq2Seq(None, self.encode, self.step)
+
+    def encode(self, source):
+        self.traced["encoder"] += 1
+        position = tf.zeros([tf.shape(source)[0]], tf.int32)
+        return {
+            "source": source,
+            "position": position,
+            "weights": tf.zeros(tf.shape(source), tf.float32),
+        }
+
+    def step(self, inputs):
+        self.traced["step"] += 1
+        self.taken.assign_add(1)
+        token, state = inputs
+        source, position = state["source"], state["position"]
+        padded = tf.pad(source, [[0, 0], [1, 99]])  # (batch, source_length + 100)
+        last = tf.gather(padded, position, axis=1, batch_dims=1)
+        expected = tf.where(position == 0, SOS, last)
+        tf.debugging.Assert(tf.reduce_all(token == expected), [token, expected])
+        answer = tf.gather(padded, position + 1, axis=1, batch_dims=1)
+        weights = tf.one_hot(position, tf.shape(source)[1])
+        state = state | {"position": position + 1, "weights": weights}
+        return SURE * tf.one_hot(answer, VOCABULARY), state
+
+
+rows_of_ids = st.lists(
+    st.lists(st.integers(4, VOCABULARY - 1), max_size=6).map(lambda ids: [*ids, EOS]),
+    min_size=1,
+    max_size=4,
+)
+copier = Copier()
+
+
+@given(rows_of_ids, st.integers(1, 9))
+def test_a_copier_spells_each_row_up_to_its_end_or_max_length(rows, max_length):
+    found = decoding.greedy(copier.seq2seq, pad(rows), max_length)
+    expected = [row[:max_length] for row in rows]
+    np.testing.assert_array_equal(found.tokens, pad(expected))
+    np.testing.assert_array_equal(found.lengths, list(map(len, expected)))
+    np.testing.assert_allclose(found.scores, SURE_SCORE * found.lengths, rtol=1e-5)
+    dtypes = [array.dtype.name for array in (found.tokens, found.lengths, found.scores)]
+    assert dtypes == ["int32", "int32", "float32"]
+
+
+@given(rows_of_ids)
+def test_the_weights_of_each_token_are_those_of_its_step_and_zero_after_the_end(rows):
+    source = pad(rows)
+    found = decoding.greedy(copier.seq2seq, source, 9)
+    longest = source.shape[1]
+    expected = np.broadcast_to(np.eye(longest), (len(rows), longest, longest)).copy()
+    expected[source == PAD] = 0.0
+    np.testing.assert_array_equal(found.weights, expected)
+
+
+def test_one_function_serves_every_batch_size_length_and_max_length():
+    copier = Copier()
+    decoding.greedy(copier.seq2seq, [[4, EOS]], 3)
+    after_the_first = dict(copier.traced)
+    for batch, length, max_length in ((1, 2, 3), (5, 3, 7), (2, 8, 1), (64, 5, 30)):
+        source = np.full((batch, length), 7)
+        source[:, -1] = EOS
+        found = decoding.greedy(copier.seq2seq, source, max_length)
+        assert found.tokens.shape == (batch, min(length, max_length))
+    assert copier.traced == after_the_first
+    assert after_the_first["encoder"] == 1
+
+
+def test_the_search_stops_as_soon_as_every_row_has_ended():
+    copier = Copier()
+    source = pad([[4, 5, EOS], [EOS], [6, EOS]])
+    decoding.greedy(copier.seq2seq, source, 50)
+    assert copier.taken.numpy() == 3
+
+
+def test_lists_and_integers_of_any_size_are_sources_too():
+    rows = [[4, 5, EOS], [6, EOS, PAD]]
+    for source in (rows, np.int64(rows), np.int32(rows), tf.constant(rows)):
+        found = decoding.greedy(copier.seq2seq, source, 5)
+        np.testing.assert_array_equal(found.tokens, rows)
+
+
+def test_a_dict_of_tensors_is_a_source():
+    def encode(source):
+        nearest = tf.argmin(source["points"][..., 0], axis=1, output_type=tf.int32)
+        picked = tf.gather(source["ids"], nearest, axis=1, batch_dims=1)
+        return {"next": picked, "then": tf.fill(tf.shape(picked), EOS)}
+
+    def step(inputs):
+        _, state = inputs
+        logits = tf.one_hot(state["next"], VOCABULARY)
+        return logits, {"next": state["then"], "then": state["then"]}
+
+    model = Seq2Seq(None, encode, step)
+    points = np.float32([[[3, 0], [1, 0], [2, 0]], [[3, 0], [2, 0], [1, 0]]])
+    source = {"points": points, "ids": [[4, 5, 6], [7, 8, 9]]}
+    found = decoding.greedy(model, source, 4)
+    np.testing.assert_array_equal(found.tokens, [[5, EOS], [9, EOS]])
+    assert found.weights is None
+    decoding.greedy(model, dict(reversed(source.items())), 4)
+    assert len(model.compiled) == 1
+
+
+# A real model
+
+
+def by_hand(model, ids, max_length):
+    """Decodes one source in plain Python; returns tokens and score."""
+    state = model.encoder(keras.ops.convert_to_tensor([ids]))
+    tokens, score = [SOS], 0.0
+    while tokens[-1] != EOS and len(tokens) <= max_length:
+        token = keras.ops.convert_to_tensor(tokens[-1:])
+        logits, state = model.step([token, state])
+        logits = np.float64(logits[0])
+        tokens.append(int(logits.argmax()))
+        score += logits.max() - np.log(np.exp(logits).sum())
+    return tokens[1:], score
+
+
+# The bias towards EOS lets some rows end within 7 tokens, and some not.
+@pytest.mark.parametrize(
+    "arguments, bias_of_eos",
+    [
+        ({"cell": "gru", "bidirectional": True}, 0.5),
+        ({"cell": "lstm", "layers": 2, "reverse_source": True}, 0.0),
+        ({"cell": "rnn", "context": "every_step"}, 2.0),
+    ],
+    ids=lambda value: value["cell"] if isinstance(value, dict) else "",
+)
+def test_greedy_equals_plain_python_token_by_token(arguments, bias_of_eos, fresh_model):
+    random = np.random.default_rng(1)
+    source = pad([[*random.integers(4, 11, n), EOS] for n in random.integers(1, 6, 12)])
+    model = fresh_model(**arguments)
+    logits = model.training.get_layer("logits")
+    kernel, bias = logits.get_weights()
+    bias[EOS] = bias_of_eos
+    logits.set_weights([2.0 * kernel, bias])
+    found = decoding.greedy(model, source, 7)
+    for row, ids in enumerate(source):
+        tokens, score = by_hand(model, ids, 7)
+        length = found.lengths[row]
+        assert found.tokens[row, :length].tolist() == tokens
+        assert (found.tokens[row, length:] == PAD).all()
+        assert found.scores[row] == pytest.approx(score, rel=1e-5)
+    ended = [EOS in row for row in found.tokens]
+    assert any(ended) and not all(ended)
+    assert found.weights is None
+
+
+def test_new_weights_count_without_compiling_anew(fresh_model, random_batch):
+    model = fresh_model(cell="rnn")
+    source, *_ = random_batch()
+    decoding.greedy(model, source, 4)
+    kernel, bias = model.training.get_layer("logits").get_weights()
+    bias[9] = 1e3
+    model.training.get_layer("logits").set_weights([kernel, bias])
+    np.testing.assert_array_equal(decoding.greedy(model, source, 4).tokens, 9)
+    assert len(model.compiled) == 1
+
+
+# Bad input
+
+
+@pytest.mark.parametrize("max_length", [0, -3])
+def test_a_max_length_below_one_is_refused(max_length):
+    with pytest.raises(ValueError, match="max_length must be at least 1. Received"):
+        decoding.greedy(copier.seq2seq, [[EOS]], max_length)
+
+
+def test_a_source_without_rows_is_refused():
+    with pytest.raises(ValueError, match="source must hold at least one row"):
+        decoding.greedy(copier.seq2seq, np.zeros((0, 3), "int32"), 4)
