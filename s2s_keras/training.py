@@ -206,6 +206,8 @@ def _training_step(model, optimizer, metrics, dataset):
             logits = model(list(inputs), training=True)
             loss = optimizer.scale_loss(loss_of(target_out, logits, weight))
         gradients = tape.gradient(loss, model.trainable_variables)
+        # Keras would square an embedding's rows token by token, not their sum by id.
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         optimizer.apply(gradients, model.trainable_variables)
         metrics.update(target_out, logits, weight)
 
