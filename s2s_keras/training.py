@@ -43,6 +43,9 @@ def evaluate(seq2seq, batches):
 
     Returns:
         `Evaluation`. Padding and the division into batches do not change it.
+
+    Raises:
+        ValueError: if `batches` holds no token.
     """
     metrics = _Metrics()
     measure = _evaluation_step(seq2seq.training, metrics, batches)
@@ -104,8 +107,11 @@ def fit(
     """
     _check(epochs, train, valid, patience, keep_best, backup, backup_every)
     model = seq2seq.training
-    optimizer = keras.optimizers.Adam(learning_rate, global_clipnorm=clip_norm)
+    optimizer = keras.optimizers.Adam(
+        learning_rate, global_clipnorm=clip_norm, name="adam"
+    )
     model.compile(optimizer=optimizer)
+    optimizer = model.optimizer  # which scales the loss under mixed precision
     optimizer.build(model.trainable_variables)
     metrics = _Metrics()
     run = _Run(model, optimizer, metrics)
@@ -116,6 +122,7 @@ def fit(
             "model": seq2seq.config,
             "optimizer": keras.saving.serialize_keras_object(optimizer),
             "train": getattr(train, "fingerprint", None),
+            "valid": getattr(valid, "fingerprint", None),
             "patience": patience,
             "keep_best": keep_best,
         },
@@ -228,7 +235,7 @@ def _compile(step, dataset):
         lambda spec: tf.TensorSpec([None] * spec.shape.rank, spec.dtype),
         dataset.element_spec,
     )
-    return tf.function(step).get_concrete_function(*signature)
+    return tf.function(step, input_signature=signature)
 
 
 class _Run:
@@ -241,7 +248,7 @@ class _Run:
             *optimizer.variables,
             *metrics.variables,
         ]
-        self.epoch = self.batch = 0
+        self.epoch = self.batch = self.waited = 0
         self.history = {}
         self.best_epoch = None
         self.best_loss = float("inf")
@@ -251,17 +258,21 @@ class _Run:
     def judge(self, loss, patience, keep_best):
         """Takes note of an epoch's validation loss."""
         if loss < self.best_loss:
-            self.best_loss, self.best_epoch = loss, self.epoch
+            self.best_loss, self.best_epoch, self.waited = loss, self.epoch, 0
             if keep_best:
                 self.best_weights = self.model.get_weights()
-        elif patience is not None and self.epoch - self.best_epoch >= patience:
-            self.stopped = True
+        else:
+            self.waited += 1
+            self.stopped = patience is not None and self.waited >= patience
 
 
 class _Backup:
     """A file that holds a run, replaced as a whole."""
 
-    PLACE = ("epoch", "batch", "history", "best_epoch", "best_loss", "stopped")
+    PLACE = (
+        *("epoch", "batch", "history"),
+        *("best_epoch", "best_loss", "waited", "stopped"),
+    )
 
     def __init__(self, path, variables, settings):
         self.path = path and pathlib.Path(path)
@@ -271,7 +282,7 @@ class _Backup:
         if not self.path:
             return
         record = {name: getattr(run, name) for name in self.PLACE}
-        text = json.dumps({"settings": self.settings, "run": record})
+        text = json.dumps({"settings": self.settings, "run": record}, default=float)
         arrays = {f"variable_{i}": v.numpy() for i, v in enumerate(run.variables)}
         arrays |= {f"best_{i}": w for i, w in enumerate(run.best_weights)}
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -309,7 +320,10 @@ class _Backup:
 
 
 def _check(epochs, train, valid, patience, keep_best, backup, backup_every):
-    for name, value in (("epochs", epochs), ("backup_every", backup_every)):
+    numbers = {"epochs": epochs, "backup_every": backup_every}
+    if patience is not None:
+        numbers["patience"] = patience
+    for name, value in numbers.items():
         if not isinstance(value, int) or value < 1:
             raise ValueError(
                 f"{name} must be a whole number of at least 1. Received: {value!r}"

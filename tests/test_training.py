@@ -1,0 +1,507 @@
+"""Tests of `s2s_keras.training`: one step by hand, and runs that are killed."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from s2s_keras import batches, models, training
+from s2s_keras.records import Pair
+from s2s_keras.text import Tokenizer
+
+WORDS = "one two three four five six seven eight nine ten eleven".split()
+PAIRS = [
+    Pair(" ".join(WORDS[n : n + 1 + n % 4]), " ".join(WORDS[n : n + 1 + n % 3][::-1]))
+    for n in range(9)
+]
+# The right answer to another question: what training learns here soon hurts.
+VALID = [
+    Pair(a.source, b.target) for a, b in zip(PAIRS, PAIRS[2:] + PAIRS[:2], strict=True)
+]
+SOURCE = Tokenizer.train([pair.source for pair in PAIRS])
+TARGET = Tokenizer.train([pair.target for pair in PAIRS])
+BATCHES = 5  # an epoch
+
+
+def dataset(pairs=PAIRS, batch_size=2, **arguments):
+    return batches.make(pairs, SOURCE, TARGET, batch_size, **arguments)
+
+
+def small_model(**arguments):
+    keras.utils.set_random_seed(5)
+    sizes = {"cell": "rnn", "units": 7, "embedding_dim": 5}
+    return models.encoder_decoder(len(SOURCE), len(TARGET), **sizes | arguments)
+
+
+def log_probabilities(model, source, target_in):
+    logits = np.float64(model.training([source, target_in]))
+    return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+
+
+# One step, by hand
+
+
+def gradients_by_hand(model, batch):
+    (source, target_in), target_out, weight = batch
+    with tf.GradientTape() as tape:
+        log_p = tf.nn.log_softmax(model.training([source, target_in]))
+        gold = tf.gather(log_p, target_out, axis=2, batch_dims=2)
+        loss = -tf.reduce_sum(gold * weight) / tf.reduce_sum(weight)
+    gradients = tape.gradient(loss, model.training.trainable_variables)
+    return [np.float64(tf.convert_to_tensor(gradient)) for gradient in gradients]
+
+
+def train_by_hand(model, train, learning_rate, clip_norm):
+    """Adam (Kingma & Ba, 2015, end of section 2), in NumPy."""
+    variables = model.training.trainable_variables
+    mean = [np.zeros(variable.shape) for variable in variables]
+    square = [np.zeros(variable.shape) for variable in variables]
+    for time, batch in enumerate(train, start=1):
+        gradients = gradients_by_hand(model, batch)
+        norm = np.sqrt(sum((gradient**2).sum() for gradient in gradients))
+        scale = min(1.0, clip_norm / norm) if clip_norm else 1.0
+        for n, variable in enumerate(variables):
+            gradient = scale * gradients[n]
+            mean[n] = 0.9 * mean[n] + 0.1 * gradient
+            square[n] = 0.999 * square[n] + 0.001 * gradient**2
+            rate = learning_rate * np.sqrt(1 - 0.999**time) / (1 - 0.9**time)
+            variable.assign_sub(rate * mean[n] / (np.sqrt(square[n]) + 1e-7))
+
+
+@pytest.mark.parametrize("clip_norm", [None, 0.3])
+def test_fit_takes_the_steps_of_adam_with_the_gradient_clipped_as_a_whole(clip_norm):
+    fitted, expected = small_model(), small_model()
+    train = dataset(PAIRS * 2, batch_size=4, shuffle=False, bucket=False)
+    training.fit(fitted, train, epochs=1, learning_rate=0.01, clip_norm=clip_norm)
+    train_by_hand(expected, train, 0.01, clip_norm)
+    for weight, right in zip(
+        fitted.training.weights, expected.training.weights, strict=True
+    ):
+        np.testing.assert_allclose(weight, right, rtol=0, atol=1e-6)
+
+
+# Measuring
+
+
+def test_evaluating_equals_numpy_however_the_pairs_are_cut_into_batches():
+    model = small_model()
+    total, hits, tokens = 0.0, 0, 0
+    for (source, target_in), target_out, _ in dataset(batch_size=1):
+        log_p = log_probabilities(model, source, target_in)
+        gold = target_out.numpy()[0]
+        total -= log_p[0, np.arange(len(gold)), gold].sum()
+        hits += (log_p[0].argmax(axis=-1) == gold).sum()
+        tokens += len(gold)
+    for batch_size, bucket in ((9, False), (2, True)):
+        measured = training.evaluate(model, dataset(PAIRS, batch_size, bucket=bucket))
+        assert measured.tokens == tokens
+        assert measured.loss == pytest.approx(total / tokens, rel=1e-5)
+        assert measured.accuracy == pytest.approx(hits / tokens)
+        assert measured.negative_log_likelihood == pytest.approx(total, rel=1e-5)
+
+
+def test_batches_without_a_token_are_refused():
+    with pytest.raises(ValueError, match="batches must hold at least one token"):
+        training.evaluate(small_model(), dataset().take(0))
+
+
+def test_the_first_loss_is_about_the_logarithm_of_the_vocabulary(random_batch):
+    keras.utils.set_random_seed(0)
+    model = models.encoder_decoder(11, 300, units=32, embedding_dim=16)
+    source, target_in, target_out, weight = random_batch()
+    whole = tf.data.Dataset.from_tensors(((source, target_in), target_out, weight))
+    assert training.evaluate(model, whole).loss == pytest.approx(np.log(300), rel=0.05)
+
+
+# Learning
+
+
+def test_the_toy_corpus_is_learned_and_told_by_the_history(toy):
+    pairs, source_tokenizer, target_tokenizer = toy
+    keras.utils.set_random_seed(0)
+    model = models.encoder_decoder(
+        len(source_tokenizer), len(target_tokenizer), cell="gru", units=32
+    )
+    train = batches.make(pairs, source_tokenizer, target_tokenizer, 2)
+    history = training.fit(model, train, train, epochs=30, learning_rate=0.01)
+    assert isinstance(history, keras.callbacks.History)
+    assert history.epoch == list(range(30))
+    losses = history.history
+    assert set(losses) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    assert {len(values) for values in losses.values()} == {30}
+    assert losses["val_loss"][-1] < 0.05 < 2.0 < losses["loss"][0]
+    assert losses["val_accuracy"][-1] == 1.0
+    measured = training.evaluate(model, train)
+    assert measured.loss == pytest.approx(losses["val_loss"][-1], rel=1e-5)
+
+
+def test_a_schedule_sets_the_learning_rate_of_each_step():
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay(
+        [BATCHES - 1], [0.01, 0.0]
+    )
+    once, twice = small_model(), small_model()
+    training.fit(once, dataset(), epochs=1, learning_rate=0.01)
+    training.fit(twice, dataset(), epochs=2, learning_rate=schedule)
+    assert_same(weights(once), weights(twice))
+
+
+def test_mixed_precision_trains():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = small_model()
+        history = training.fit(model, dataset(), epochs=6, learning_rate=0.02)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    losses = history.history["loss"]
+    assert np.isfinite(losses).all()
+    assert losses[-1] < 0.9 * losses[0]
+
+
+# Callbacks
+
+
+class Recorder(keras.callbacks.Callback):
+    """Notes which hooks are called, with what."""
+
+    def __init__(self, **stop_at):
+        super().__init__()
+        self.hooks = []
+        self.stop_at = stop_at
+
+    def on_train_begin(self, logs=None):
+        self.hooks.append("train begins")
+        self.params_then = dict(self.params)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.hooks.append(f"epoch {epoch} begins")
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.hooks.append(f"batch {batch} begins")
+
+    def on_train_batch_end(self, batch, logs=None):
+        assert set(logs) == {"loss", "accuracy"}
+        self.hooks.append(f"batch {batch} ends")
+        if self.stop_at == {"batch": batch}:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.hooks.append(f"epoch {epoch} ends")
+        logs["mine"] = np.float32(epoch)
+        if self.stop_at == {"epoch": epoch}:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        self.hooks.append("train ends")
+
+
+def batch_hooks(count):
+    return [f"batch {n} {verb}" for n in range(count) for verb in ("begins", "ends")]
+
+
+def test_callbacks_are_called_and_may_stop_after_an_epoch(tmp_path):
+    recorder, model = Recorder(epoch=1), small_model()
+    history = training.fit(
+        model, dataset(), epochs=9, callbacks=[recorder], backup=tmp_path / "run"
+    )
+    assert recorder.hooks == [
+        *("train begins", "epoch 0 begins", *batch_hooks(BATCHES), "epoch 0 ends"),
+        *("epoch 1 begins", *batch_hooks(BATCHES), "epoch 1 ends", "train ends"),
+    ]
+    assert recorder.params_then["epochs"] == 9
+    assert recorder.params_then["steps"] == BATCHES
+    assert recorder.model is model.training
+    assert history.history["mine"] == [0.0, 1.0]
+
+
+def test_callbacks_may_stop_within_an_epoch():
+    recorder = Recorder(batch=2)
+    history = training.fit(
+        small_model(), dataset(), dataset(VALID), epochs=9, callbacks=[recorder]
+    )
+    assert recorder.hooks == [
+        *("train begins", "epoch 0 begins", *batch_hooks(3), "epoch 0 ends"),
+        "train ends",
+    ]
+    assert len(history.history["val_loss"]) == 1
+
+
+def test_a_callback_of_keras_sets_the_learning_rate_of_each_epoch():
+    rates = {0: 0.01, 1: 0.0, 2: 0.0}
+    once, thrice = small_model(), small_model()
+    training.fit(once, dataset(), epochs=1, learning_rate=0.01)
+    scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, _: rates[epoch])
+    history = training.fit(thrice, dataset(), epochs=3, callbacks=[scheduler])
+    assert_same(weights(once), weights(thrice))
+    assert history.history["learning_rate"] == pytest.approx([0.01, 0.0, 0.0])
+
+
+# Early stopping and the best weights
+
+
+SETTINGS = {"epochs": 12, "learning_rate": 0.2, "keep_best": True, "patience": 3}
+
+
+def run(backup=None, *, train=None, valid=None, callbacks=(), model=(), **settings):
+    """Trains with dropout, as every run below does; returns all that it leaves."""
+    seq2seq = small_model(dropout=0.3, **dict(model))
+    history = training.fit(
+        seq2seq,
+        train or dataset(seed=4),
+        valid or dataset(VALID, batch_size=4),
+        callbacks=callbacks,
+        backup=backup,
+        backup_every=2,
+        **SETTINGS | settings,
+    )
+    return seq2seq, history
+
+
+def weights(seq2seq):
+    return seq2seq.training.get_weights()
+
+
+def assert_same(arrays, others):
+    for array, other in zip(arrays, others, strict=True):
+        np.testing.assert_array_equal(array, other)
+
+
+def assert_same_run(finished, unbroken):
+    (model, history), (other_model, other_history) = finished, unbroken
+    assert history.history == other_history.history
+    assert history.epoch == other_history.epoch
+    assert history.best_epoch == other_history.best_epoch
+    assert_same(weights(model), weights(other_model))
+    states = [
+        [
+            variable.numpy()
+            for variable in (*graph.variables, *graph.optimizer.variables)
+        ]
+        for graph in (model.training, other_model.training)
+    ]
+    assert_same(*states)
+
+
+@pytest.fixture(scope="module")
+def unbroken():
+    return run()
+
+
+@pytest.fixture(scope="module")
+def without_patience():
+    """A run to the last epoch, and the weights after each."""
+    after = []
+    keep = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda *_: after.append(keep.model.get_weights())
+    )
+    model, history = run(patience=None, keep_best=False, callbacks=[keep])
+    return model, history, after
+
+
+def test_patience_counts_the_epochs_since_the_lowest_validation_loss(
+    unbroken, without_patience
+):
+    every_loss = without_patience[1].history["val_loss"]
+    for patience, history in ((3, unbroken[1]), (1, run(patience=1)[1])):
+        last = next(
+            epoch
+            for epoch in range(len(every_loss))
+            if epoch - np.argmin(every_loss[: epoch + 1]) == patience
+        )
+        assert last < len(every_loss) - 1, "the run must stop early to show anything"
+        assert history.history["val_loss"] == every_loss[: last + 1]
+        assert history.best_epoch == np.argmin(every_loss[: last + 1])
+
+
+def test_the_best_weights_are_kept_where_asked(unbroken, without_patience):
+    model, history = unbroken
+    last_model, every_history, after = without_patience
+    assert 0 < history.best_epoch < history.epoch[-1]
+    assert_same(weights(model), after[history.best_epoch])
+    assert_same(weights(last_model), after[-1])
+    assert every_history.best_epoch == np.argmin(every_history.history["val_loss"])
+
+
+def test_a_loss_that_is_no_number_counts_as_no_better():
+    model = small_model()
+    model.training.set_weights([np.full_like(w, np.nan) for w in weights(model)])
+    history = training.fit(
+        model, dataset(), dataset(VALID), epochs=9, patience=2, keep_best=True
+    )
+    assert history.epoch == [0, 1]
+    assert history.best_epoch is None
+
+
+# Runs that are killed
+
+
+class Killed(BaseException):
+    """What no code of the package catches, as it catches no SIGKILL."""
+
+
+class Killer(keras.callbacks.Callback):
+    """Ends a run at a hook of an epoch, or at a batch of it."""
+
+    def __init__(self, epoch, hook, batch=None, kill=None):
+        super().__init__()
+        self.epoch, self.hook, self.batch = epoch, hook, batch
+        self.kill = kill
+
+    def at(self, hook, batch=None):
+        if (self.now, hook, batch) == (self.epoch, self.hook, self.batch):
+            if self.kill:
+                self.kill()
+            raise Killed
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.now = epoch
+        self.at("epoch begins")
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.at("batch ends", batch)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.at("epoch ends")
+
+
+class KillingValidation:
+    """A dataset that kills the run in the midst of its validations' `nth`."""
+
+    def __init__(self, dataset, nth):
+        self.dataset, self.left = dataset, nth
+        self.element_spec, self.fingerprint = dataset.element_spec, dataset.fingerprint
+
+    def __iter__(self):
+        self.left -= 1
+        for batch in self.dataset:
+            yield batch
+            if not self.left:
+                raise Killed
+
+
+KILLERS = [
+    {"callbacks": [Killer(0, "batch ends", 0)]},  # nothing is written yet
+    {"callbacks": [Killer(0, "batch ends", 2)]},
+    {"valid": KillingValidation(dataset(VALID, batch_size=4), 1)},
+    {"callbacks": [Killer(1, "epoch begins")]},
+    {"callbacks": [Killer(1, "batch ends", BATCHES - 1)]},
+    {"callbacks": [Killer(2, "epoch ends")]},
+    {"callbacks": [Killer(8, "batch ends", 2)]},  # after the best epoch
+]
+
+
+def test_a_run_killed_again_and_again_ends_as_an_unbroken_one(
+    unbroken, tmp_path, monkeypatch
+):
+    backup = tmp_path / "new" / "run"
+    for killer in KILLERS:
+        with pytest.raises(Killed):
+            run(backup, **killer)
+    _die_while_writing(backup, monkeypatch)
+    assert_same_run(run(backup), unbroken)
+    assert os.listdir(backup.parent) == ["run"]
+
+
+def _die_while_writing(backup, monkeypatch):
+    before = backup.read_bytes()
+
+    def die(source, destination):
+        half = pathlib.Path(source).read_bytes()[: len(before) // 2]
+        pathlib.Path(source).write_bytes(half)
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(training.os, "replace", die)
+        run(backup)
+    assert backup.read_bytes() == before
+    assert len(os.listdir(backup.parent)) == 2
+
+
+CHILD = """
+import os, signal
+import test_training as tests
+kill = lambda: os.kill(os.getpid(), signal.SIGKILL)
+tests.run({backup!r}, callbacks=[tests.Killer(2, "batch ends", 2, kill)])
+"""
+
+
+def test_a_killed_process_is_carried_on_by_another(unbroken, tmp_path):
+    backup = str(tmp_path / "run")
+    path = os.pathsep.join([os.path.dirname(__file__), *sys.path])
+    ended = subprocess.run(
+        [sys.executable, "-c", CHILD.format(backup=backup)],
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    assert ended.returncode == -signal.SIGKILL
+    assert_same_run(run(backup), unbroken)
+
+
+def test_a_finished_run_returns_at_once_and_more_epochs_carry_it_on(tmp_path):
+    backup = tmp_path / "run"
+    settings = {"patience": None, "keep_best": False}
+    first = run(backup, epochs=2, **settings)
+    recorder = Recorder()
+    assert_same_run(run(backup, epochs=2, callbacks=[recorder], **settings), first)
+    assert recorder.hooks == ["train begins", "train ends"]
+    longer = run(backup, epochs=3, **settings)
+    assert_same_run(longer, run(epochs=3, **settings))
+
+
+@pytest.fixture(scope="module")
+def backup_of_one_epoch(tmp_path_factory):
+    path = tmp_path_factory.mktemp("backup") / "run"
+    run(path, epochs=1)
+    return path
+
+
+@pytest.mark.parametrize(
+    "changes, named",
+    [
+        ({"model": {"units": 8}}, "model"),
+        ({"learning_rate": 0.03}, "optimizer"),
+        ({"clip_norm": 2.0}, "optimizer"),
+        ({"patience": 4}, "patience"),
+        ({"keep_best": False}, "keep_best"),
+        ({"train": dataset(seed=5)}, "train"),
+        ({"train": dataset(PAIRS[1:], seed=4)}, "train"),
+        ({"valid": dataset(VALID[1:], batch_size=4)}, "valid"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_a_backup_of_another_run_is_refused_and_left_alone(
+    changes, named, backup_of_one_epoch
+):
+    before = backup_of_one_epoch.read_bytes()
+    with pytest.raises(ValueError, match=f"backup must be .* has another {named}: "):
+        run(backup_of_one_epoch, **changes)
+    assert backup_of_one_epoch.read_bytes() == before
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"epochs": 0}, "epochs must be a whole number of at least 1. Received: 0"),
+        ({"epochs": 1.5}, "epochs .* Received: 1.5"),
+        ({"backup_every": 0}, "backup_every .* Received: 0"),
+        ({"patience": 0, "valid": dataset(VALID)}, "patience .* Received: 0"),
+        ({"patience": 2}, "valid must be given for patience and keep_best"),
+        ({"keep_best": True}, "valid must be given for patience and keep_best"),
+        (
+            {"train": dataset().take(2), "backup": "run"},
+            "train must come from batches.make for a backup",
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_bad_arguments_are_named(arguments, message):
+    arguments = {"train": dataset(), "epochs": 1} | arguments
+    with pytest.raises(ValueError, match=message):
+        training.fit(small_model(), **arguments)
