@@ -7,6 +7,7 @@ import os
 import pathlib
 import tempfile
 import warnings
+from collections.abc import Iterable
 
 import keras
 
@@ -18,6 +19,7 @@ BATCH_SIZE = 64
 SOURCE_LIMIT = 1_000
 SETTINGS, WEIGHTS = "translator.json", "model.weights.h5"
 TOKENIZERS = ("source_tokenizer", "target_tokenizer")
+FILES = (SETTINGS, WEIGHTS, *(f"{name}.json" for name in TOKENIZERS))
 
 
 class Translator:
@@ -28,8 +30,8 @@ class Translator:
         source_tokenizer: the `Tokenizer` of the model's sources.
         target_tokenizer: the `Tokenizer` of the model's targets.
         max_length: most tokens of a translation, EOS counted.
-        longest_source: tokens of the longest source the model was trained on; a
-            longer text is translated with a warning. None never warns.
+        longest_source: tokens of the longest source the model was trained on, EOS
+            not counted; a longer text is translated with a warning. None never warns.
 
     Raises:
         ValueError: if a tokenizer and the model have vocabularies of different size.
@@ -98,17 +100,17 @@ class Translator:
 
     def _checked(self, texts):
         """Returns the texts' ids, or raises for the first that cannot be translated."""
-        if isinstance(texts, (str, bytes)):
+        if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
             raise TypeError(
-                "texts must be a list of str. Received a single text: "
-                f"write [{_shortened(texts)}]"
+                f"texts must be a list of str. Received: {_shortened(texts)}. "
+                "Write [text] for a single text."
             )
         sources = []
         for number, text in enumerate(texts):
             if not isinstance(text, str):
                 raise TypeError(
-                    f"texts[{number}] must be a str. Received: {text!r} of type "
-                    f"{type(text).__name__}"
+                    f"texts[{number}] must be a str. Received: {_shortened(text)} of "
+                    f"type {type(text).__name__}"
                 )
             ids, shown = self.source_tokenizer.encode(text), _shortened(text)
             if not ids:
@@ -137,17 +139,20 @@ class Translator:
         """Saves model, settings and tokenizers as a folder, replaced as a whole.
 
         Args:
-            folder: path of a folder that does not exist, is empty, or holds a saved
-                translator.
+            folder: path of a folder that does not exist, is empty, or holds nothing
+                but a saved translator.
 
         Raises:
-            FileExistsError: if `folder` holds something else.
+            FileExistsError: if `folder` holds something else, or is a file.
         """
         folder = pathlib.Path(folder)
-        if folder.exists() and any(folder.iterdir()) and not _is_saved(folder):
+        if folder.is_file():
+            raise FileExistsError(f"folder must be no file. Received: {folder}")
+        others = {path.name for path in folder.glob("*")}.difference(FILES)
+        if others:
             raise FileExistsError(
-                f"folder must be new, empty or a saved translator. Received: {folder}, "
-                "which holds other files."
+                "folder must be new, empty or a saved translator, since it is "
+                f"replaced. Received: {folder}, which also holds {sorted(others)}."
             )
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".saving-") as room:
@@ -164,7 +169,12 @@ class Translator:
                 getattr(self, name).save(unfinished / f"{name}.json")
             if folder.exists():
                 os.replace(folder, replaced)
-            os.replace(unfinished, folder)
+            try:
+                os.replace(unfinished, folder)
+            except OSError:
+                if replaced.exists():
+                    os.replace(replaced, folder)
+                raise
 
     @classmethod
     def load(cls, folder):
@@ -174,13 +184,14 @@ class Translator:
             folder: path of a saved translator.
 
         Raises:
-            FileNotFoundError: if there is none.
+            FileNotFoundError: if one of its files is not there.
         """
         folder = pathlib.Path(folder)
-        if not _is_saved(folder):
+        missing = [name for name in FILES if not (folder / name).is_file()]
+        if missing:
             raise FileNotFoundError(
                 f"folder must hold a saved translator. Received: {folder}, which has "
-                f"no {SETTINGS}."
+                f"no {', '.join(missing)}."
             )
         settings = json.loads((folder / SETTINGS).read_text())
         seq2seq = models.build(settings.pop("model"))
@@ -189,14 +200,11 @@ class Translator:
         return cls(seq2seq, *tokenizers, **settings)
 
 
-def _is_saved(folder):
-    return (folder / SETTINGS).is_file()
-
-
 def _without_optimizer(seq2seq):
     """Returns the same graph as an uncompiled model: weights alone are saved."""
     return keras.Model(seq2seq.training.inputs, seq2seq.training.outputs)
 
 
-def _shortened(text, length=40):
-    return repr(text) if len(text) <= length else f"{text[:length]!r}…"
+def _shortened(value, length=40):
+    shown = repr(value)
+    return shown if len(shown) <= length else f"{shown[:length]}…"

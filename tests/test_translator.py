@@ -1,0 +1,330 @@
+"""Tests of `s2s_keras.translator`."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from s2s_keras import decoding, models, translator
+from s2s_keras.models import Seq2Seq
+from s2s_keras.records import Translation
+from s2s_keras.text import EOS, Tokenizer
+from s2s_keras.translator import Translator
+
+WORDS = [f"w{n}" for n in range(9)]
+ANSWERS = [f"a{n}" for n in range(7)]
+SOURCE = Tokenizer.train([" ".join(WORDS)])
+TARGET = Tokenizer.train([" ".join(ANSWERS)])
+TEXTS = ["w3", "w1 w2 w3 w4 w5", "w8 w0", "w1 w1 w7", "w5 w6 w7 w8", "w2", "w0 w0"]
+
+
+def small_model(seed=2):
+    keras.utils.set_random_seed(seed)
+    sizes = {"cell": "gru", "units": 9, "embedding_dim": 5}
+    return models.encoder_decoder(len(SOURCE), len(TARGET), **sizes)
+
+
+@pytest.fixture(scope="module")
+def made():
+    return Translator(small_model(), SOURCE, TARGET, max_length=6, longest_source=5)
+
+
+@pytest.fixture
+def nothing_may_be_translated(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("a text was translated")
+
+    monkeypatch.setattr(decoding, "greedy", refuse)
+
+
+# Translating
+
+
+def test_a_translation_holds_text_tokens_and_score_of_the_greedy_search(made):
+    for text, translation in zip(TEXTS, made.translate(TEXTS), strict=True):
+        assert isinstance(translation, Translation)
+        source = [*SOURCE.encode(text), EOS]
+        found = decoding.greedy(made.seq2seq, [source], 6)
+        ids = found.tokens[0, : found.lengths[0]]
+        assert translation.text == TARGET.decode(ids)
+        assert translation.tokens == TARGET.tokens(ids)
+        assert translation.source_tokens == [*text.split(), "<eos>"]
+        assert translation.score == pytest.approx(found.scores[0], rel=1e-5)
+        assert translation.weights is None
+
+
+def without_score(translations):
+    return [(found.text, found.tokens, found.source_tokens) for found in translations]
+
+
+def test_order_and_company_change_no_translation(made, monkeypatch):
+    together = made.translate(TEXTS)
+    assert len({found.text for found in together}) > 1, "the texts must matter"
+    alone = [made.translate([text])[0] for text in TEXTS]
+    order = random.Random(0).sample(range(len(TEXTS)), len(TEXTS))
+    shuffled = made.translate([TEXTS[index] for index in order])
+    monkeypatch.setattr(translator, "BATCH_SIZE", 3)
+    in_threes = made.translate(TEXTS)
+    reordered = [shuffled[order.index(index)] for index in range(len(TEXTS))]
+    for others in (alone, reordered, in_threes):
+        assert without_score(others) == without_score(together)
+        assert [found.score for found in others] == pytest.approx(
+            [found.score for found in together], rel=1e-5
+        )
+
+
+def test_weights_are_cut_to_the_tokens_of_both_sides():
+    answer = TARGET.encode("a4")[0]
+
+    def step(inputs):
+        _, state = inputs
+        lengths, position = state["lengths"], state["position"]
+        token = tf.where(position == lengths - 1, EOS, answer)
+        longest = tf.shape(state["weights"])[1]
+        weights = tf.one_hot(position, longest) + tf.fill([1, longest], 0.25)
+        state = state | {"position": position + 1, "weights": weights}
+        return tf.one_hot(token, len(TARGET)), state
+
+    def encode(source):
+        lengths = tf.math.count_nonzero(source, axis=1, dtype=tf.int32)
+        weights = tf.zeros(tf.shape(source))
+        return {"lengths": lengths, "position": 0 * lengths, "weights": weights}
+
+    attending = Translator(Seq2Seq(None, encode, step), SOURCE, TARGET)
+    for text, found in zip(TEXTS, attending.translate(TEXTS), strict=True):
+        length = len(text.split()) + 1
+        assert found.tokens == ["a4"] * (length - 1) + ["<eos>"]
+        np.testing.assert_array_equal(found.weights, np.eye(length) + 0.25)
+
+
+def test_no_text_gives_no_translation(made):
+    assert made.translate([]) == []
+
+
+def test_a_translation_of_max_length_has_no_end():
+    never_ends = small_model()
+    kernel, bias = never_ends.training.get_layer("logits").get_weights()
+    bias[EOS] = -1e9
+    never_ends.training.get_layer("logits").set_weights([kernel, bias])
+    (found,) = Translator(never_ends, SOURCE, TARGET, max_length=4).translate(["w1"])
+    assert len(found.tokens) == 4
+    assert "<eos>" not in found.tokens
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    "texts, error, message",
+    [
+        (["w1", ""], ValueError, r"texts\[1\] must hold a word. Received: ''"),
+        ([" \n\t "], ValueError, r"texts\[0\] must hold a word."),
+        (
+            ["w1", "who knows this?"],
+            ValueError,
+            r"texts\[1\] must hold a symbol .* Received: 'who knows this\?'",
+        ),
+        (
+            ["长" * 10_000],
+            ValueError,
+            r"texts\[0\] must hold a symbol .* Received: '长+…",
+        ),
+        (
+            ["w1", ("w1 w22 " * 1429)[:10_000]],
+            ValueError,
+            r"texts\[1\] must be at most 1,000 tokens long. Received 2,858: 'w1 .*…",
+        ),
+        (["w1", None], TypeError, r"texts\[1\] must be a str. Received: None of type"),
+        ([3.5], TypeError, r"texts\[0\] must be a str. Received: 3.5 of type float"),
+        ([b"w1"], TypeError, r"texts\[0\] must be a str. .* of type bytes"),
+        ([["w1"]], TypeError, r"texts\[0\] must be a str. .* of type list"),
+        ("w1", TypeError, r"texts must be a list of str. Received: 'w1'. Write \[text"),
+        (b"w1", TypeError, r"texts must be a list of str. Received: b'w1'"),
+        (None, TypeError, "texts must be a list of str. Received: None"),
+        (7, TypeError, "texts must be a list of str. Received: 7"),
+        (["w1", "\ud800"], ValueError, "must be valid Unicode"),
+    ],
+    ids=[
+        *("empty", "blank", "unknown", "10,000 characters of a word"),
+        *("10,000 characters of words", "None", "float", "bytes", "list"),
+        *("one text", "one text of bytes", "nothing", "number", "surrogate"),
+    ],
+)
+def test_a_bad_text_is_named_and_nothing_is_translated(
+    texts, error, message, made, nothing_may_be_translated
+):
+    with pytest.raises(error, match=message) as raised:
+        made.translate(texts)
+    assert len(str(raised.value)) < 250
+
+
+def test_a_text_with_some_unknown_symbols_is_translated(made):
+    (found,) = made.translate(["w1 who w2"])
+    assert found.source_tokens == ["w1", "<unk>", "w2", "<eos>"]
+
+
+def test_a_text_longer_than_any_of_training_is_translated_with_a_warning(made):
+    with pytest.warns(UserWarning, match=r"texts\[1\] has 6 tokens, .*\(5\)") as seen:
+        found = made.translate(["w1 w2 w3 w4 w5", "w1 w2 w3 w4 w5 w6"])
+    assert len(seen) == 1
+    assert seen[0].filename == __file__
+    assert len(found[1].source_tokens) == 7
+
+
+def test_without_longest_source_nothing_warns():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        Translator(small_model(), SOURCE, TARGET, max_length=2).translate(["w1 " * 900])
+
+
+@pytest.mark.parametrize(
+    "tokenizers, message",
+    [
+        (
+            (TARGET, TARGET),
+            "source_tokenizer must have as many ids .* 13. Received: 11",
+        ),
+        (
+            (SOURCE, SOURCE),
+            "target_tokenizer must have as many ids .* 11. Received: 13",
+        ),
+    ],
+    ids=["source", "target"],
+)
+def test_a_tokenizer_of_another_size_is_refused(tokenizers, message):
+    with pytest.raises(ValueError, match=message):
+        Translator(small_model(), *tokenizers)
+
+
+# Saving and loading
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+CHILD = """
+import dataclasses, json, sys
+from s2s_keras.translator import Translator
+translator = Translator.load(sys.argv[1])
+found = translator.translate(json.loads(sys.argv[2]))
+print(json.dumps([dataclasses.asdict(translation) for translation in found]))
+print(translator.max_length, translator.longest_source)
+"""
+
+
+def test_a_new_process_translates_the_same(made, tmp_path):
+    made.save(tmp_path / "deep" / "saved")
+    child = subprocess.run(
+        [sys.executable, "-c", CHILD, tmp_path / "deep" / "saved", json.dumps(TEXTS)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    translations, settings = child.stdout.splitlines()
+    assert [Translation(**found) for found in json.loads(translations)] == (
+        made.translate(TEXTS)
+    )
+    assert settings == "6 5"
+
+
+def test_a_saved_folder_holds_four_files_and_no_pickle(made, tmp_path):
+    made.save(tmp_path / "saved")
+    files = contents(tmp_path / "saved")
+    assert set(files) == {
+        *("translator.json", "model.weights.h5"),
+        *("source_tokenizer.json", "target_tokenizer.json"),
+    }
+    for name, content in files.items():
+        if name.endswith(".json"):
+            json.loads(content)
+        else:
+            assert content.startswith(b"\x89HDF\r\n")
+    assert os.listdir(tmp_path) == ["saved"]
+
+
+def test_the_optimizer_is_not_saved(tmp_path):
+    trained = small_model()
+    Translator(trained, SOURCE, TARGET).save(tmp_path / "saved")
+    before = (tmp_path / "saved" / "model.weights.h5").stat().st_size
+    trained.training.compile(optimizer="adam")
+    trained.training.optimizer.build(trained.training.trainable_variables)
+    Translator(trained, SOURCE, TARGET).save(tmp_path / "saved")
+    assert (tmp_path / "saved" / "model.weights.h5").stat().st_size == before
+
+
+@pytest.mark.parametrize("there", ["nothing", "an empty folder", "a translator"])
+def test_saving_replaces_what_is_there_as_a_whole(there, made, tmp_path):
+    folder = tmp_path / "saved"
+    if there == "an empty folder":
+        folder.mkdir()
+    if there == "a translator":
+        Translator(small_model(seed=8), SOURCE, TARGET).save(folder)
+    made.save(str(folder))
+    loaded = Translator.load(str(folder))
+    assert loaded.translate(TEXTS) == made.translate(TEXTS)
+    assert (loaded.max_length, loaded.longest_source) == (6, 5)
+    assert os.listdir(tmp_path) == ["saved"]
+
+
+def test_saving_over_anything_else_is_refused(made, tmp_path):
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    with pytest.raises(FileExistsError, match=r"folder must be new.*\['notes.txt'\]"):
+        made.save(tmp_path)
+    with pytest.raises(
+        FileExistsError, match="folder must be no file. Received: .*txt"
+    ):
+        made.save(notes)
+    made.save(tmp_path / "saved")
+    (tmp_path / "saved" / "notes.txt").write_text("mine too")
+    with pytest.raises(FileExistsError, match=r"folder must be new.*\['notes.txt'\]"):
+        made.save(tmp_path / "saved")
+    assert (tmp_path / "saved" / "notes.txt").read_text() == "mine too"
+    assert notes.read_text() == "mine"
+
+
+def test_a_save_that_fails_leaves_the_old_translator(made, tmp_path, monkeypatch):
+    folder = tmp_path / "saved"
+    made.save(folder)
+    before = contents(folder)
+    other = Translator(small_model(seed=8), SOURCE, TARGET)
+    rename = os.replace
+
+    def no_space(tokenizer, path):
+        raise OSError("no space left")
+
+    def no_rename(source, destination):
+        if os.path.basename(source) == "new":
+            raise OSError("no rename")
+        rename(source, destination)
+
+    for owner, name, failing, message in (
+        (Tokenizer, "save", no_space, "no space left"),
+        (translator.os, "replace", no_rename, "no rename"),
+    ):
+        with monkeypatch.context() as patch, pytest.raises(OSError, match=message):
+            patch.setattr(owner, name, failing)
+            other.save(folder)
+        assert contents(folder) == before
+        assert os.listdir(tmp_path) == ["saved"]
+
+
+def test_loading_names_what_is_missing(made, tmp_path):
+    with pytest.raises(
+        FileNotFoundError, match="nowhere, which has no translator.json"
+    ):
+        Translator.load(tmp_path / "nowhere")
+    for name in translator.FILES:
+        made.save(tmp_path / "saved")
+        (tmp_path / "saved" / name).unlink()
+        with pytest.raises(FileNotFoundError, match=f"which has no {name}."):
+            Translator.load(tmp_path / "saved")
