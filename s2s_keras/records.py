@@ -9,10 +9,26 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """A source text and one of its right answers."""
+    """A source text and one of its right answers.
+
+    The indices of links count the words of `source` between its spaces, and the tokens
+    of `target` as the tokenizer of kind "word" makes them: each punctuation mark is
+    one, "teacher's" is one. Words without a counterpart, such as articles, have
+    possible links to the word that calls for them, or none.
+
+    Attributes:
+        source: the text to translate.
+        target: a translation.
+        alignment: the sure links `(source_index, target_index)`: which word translates
+            which; None where the corpus does not know.
+        possible: further links `(source_index, target_index)` that an aligner may make
+            or leave out.
+    """
 
     source: str
     target: str
+    alignment: tuple[tuple[int, int], ...] | None = None
+    possible: tuple[tuple[int, int], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -51,16 +52,16 @@ def checked_pairs(pairs: Iterable[Pair | tuple[str, str]]) -> list[Pair]:
         ) from None
     checked = []
     for index, pair in enumerate(candidates):
-        if isinstance(pair, Pair):
-            pair = (pair.source, pair.target)
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        if isinstance(pair, (tuple, list)) and len(pair) == 2:
+            pair = Pair(*pair)
+        if not isinstance(pair, Pair):
             raise TypeError(
                 f"pairs[{index}] must be a Pair or a tuple (source, target), "
                 f"received {pair!r}."
             )
-        source = checked_text(pair[0], f"The source of pairs[{index}]")
-        target = checked_text(pair[1], f"The target of pairs[{index}]")
-        checked.append(Pair(source, target))
+        source = checked_text(pair.source, f"The source of pairs[{index}]")
+        target = checked_text(pair.target, f"The target of pairs[{index}]")
+        checked.append(dataclasses.replace(pair, source=source, target=target))
     return checked
 
 
