@@ -37,6 +37,7 @@ class Seq2Seq:
             Where there is attention, `state["weights"]` is `(batch, source_length)`.
         config: the builder's name and its arguments, from which `build` makes the
             same model with fresh weights.
+        compiled: the searches that `decoding` has compiled for this model.
 
     Decoders use `encoder` and `step` alone and take any callables for them.
     """

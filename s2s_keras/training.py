@@ -90,7 +90,8 @@ def fit(
             never stops early.
         keep_best: whether to end with the weights of the epoch with the lowest
             validation loss.
-        callbacks: Keras callbacks. Their own state is not in the backup.
+        callbacks: Keras callbacks; validation calls none of their hooks. Their own
+            state is not in the backup.
         backup: path of a file to resume from and to write to, or None.
         backup_every: batches between two backups within an epoch; one is written at
             the end of each epoch too.

@@ -122,11 +122,11 @@ def test_layers_have_names_that_say_what_they_are(shared_model):
 # What the arguments do
 
 
-def test_every_step_sees_the_context(shared_model, random_batch):
+def test_every_step_sees_the_top_layers_final_hidden_state(shared_model, random_batch):
     source, target_in, *_ = random_batch()
-    model = shared_model(context="every_step")
+    model = shared_model(layers=2, context="every_step")
     state = model.encoder(source)
-    np.testing.assert_array_equal(state["context"], state["hidden_1"])
+    np.testing.assert_array_equal(state["context"], state["hidden_2"])
     tokens = ops.convert_to_tensor(target_in.T)
     _, state = model.step([tokens[0], state])
     logits, _ = model.step([tokens[1], state])

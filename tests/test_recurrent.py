@@ -173,6 +173,17 @@ def test_symbolic_shapes_are_the_real_ones(layer_class, cell):
 
 
 @pytest.mark.parametrize("layer_class", [Recurrent, Bidirectional])
+def test_outputs_carry_no_keras_mask(layer_class):
+    layer = layer_class("gru", UNITS)
+    real = layer(normal(BATCH, LENGTH, FEATURES), sequence_mask=ops.array(MASK))
+    symbolic = layer(
+        keras.Input((None, FEATURES)), sequence_mask=keras.Input((None,), dtype="bool")
+    )
+    for tensor in keras.tree.flatten([real, symbolic]):
+        assert getattr(tensor, "_keras_mask", None) is None
+
+
+@pytest.mark.parametrize("layer_class", [Recurrent, Bidirectional])
 def test_the_configuration_makes_the_same_layer(layer_class):
     layer = layer_class("gru", UNITS, name="reader", dtype="mixed_float16")
     copy = layer_class.from_config(layer.get_config())
