@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -232,11 +233,21 @@ def _evaluation_step(model, metrics, dataset):
 
 
 def _compile(step, dataset):
+    """Compiles a step when it is first called, for batches of any shape.
+
+    A concrete function is not counted by TensorFlow's warning of many retracings, which
+    otherwise comes with the fifth model of a session.
+    """
     signature = tf.nest.map_structure(
         lambda spec: tf.TensorSpec([None] * spec.shape.rank, spec.dtype),
         dataset.element_spec,
     )
-    return tf.function(step, input_signature=signature)
+
+    @functools.cache
+    def compiled():
+        return tf.function(step).get_concrete_function(*signature)
+
+    return lambda *batch: compiled()(*batch)
 
 
 class _Run:

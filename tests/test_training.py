@@ -1,6 +1,7 @@
 """Tests of `s2s_keras.training`: one step by hand, and runs that are killed."""
 
 import itertools
+import logging
 import os
 import pathlib
 import signal
@@ -110,6 +111,19 @@ def test_evaluating_equals_numpy_however_the_pairs_are_cut_into_batches():
         assert measured.loss == pytest.approx(total / tokens, rel=1e-5)
         assert measured.accuracy == pytest.approx(hits / tokens)
         assert measured.negative_log_likelihood == pytest.approx(total, rel=1e-5)
+
+
+def test_evaluating_many_models_brings_no_warning_of_retracing():
+    lines = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+    tf.get_logger().addHandler(handler)
+    try:
+        for _ in range(6):
+            training.evaluate(small_model(), dataset(batch_size=len(PAIRS)))
+    finally:
+        tf.get_logger().removeHandler(handler)
+    assert not [line for line in lines if "retracing" in line]
 
 
 def test_batches_without_a_token_are_refused():
