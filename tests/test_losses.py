@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s2s_keras.losses import TokenAccuracy, TokenLoss, cross_entropy
@@ -94,6 +94,7 @@ def test_logits_of_any_size_give_a_finite_loss():
 
 
 @each_metric
+@settings(max_examples=25)
 @given(cuts=st.sets(st.integers(1, ROWS - 1)), seed=st.integers(0, 9))
 def test_a_metric_is_the_same_however_the_rows_are_cut_into_batches(
     metric_class, expected, cuts, seed
