@@ -1,4 +1,4 @@
-"""Scores of whole corpora: free-running ones from texts, perplexity from a loss."""
+"""Scores of whole corpora: of translations, of a loss, of attention."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import numbers
 from collections.abc import Callable, Iterable, Sequence
 
 import jiwer
+import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 
+from s2s_keras import alignment
 from s2s_keras.records import Pair
 
 References = Sequence[str] | Sequence[Sequence[str]]
@@ -32,6 +34,35 @@ class Score:
 
     def __str__(self) -> str:
         return f"{self.name} = {self.value:.1f} ({self.signature})"
+
+
+@dataclasses.dataclass(frozen=True)
+class AlignmentScore:
+    """How well attention finds the known word alignments of a corpus.
+
+    Attributes:
+        error_rate: the alignment error rate (AER), from 0, which is perfect, to 1.
+        precision: the share of its links that are sure or possible; 0 without links.
+        recall: the share of the sure links that it made.
+        mass: the share of attention that lies on gold links: the mean over target
+            words that have some. No row is hardened into a link for it.
+        links: how many links it made.
+        sure: how many sure links there are.
+    """
+
+    error_rate: float
+    precision: float
+    recall: float
+    mass: float
+    links: int
+    sure: int
+
+    def __str__(self) -> str:
+        return (
+            f"AER = {self.error_rate:.3f} (precision {self.precision:.3f}, recall "
+            f"{self.recall:.3f}, mass on gold links {self.mass:.3f}; {self.links:,} "
+            f"links for {self.sure:,} sure ones)"
+        )
 
 
 def bleu(
@@ -185,6 +216,78 @@ def perplexity(total_negative_log_likelihood: float, tokens: int) -> float:
         return math.exp(total / tokens)
     except OverflowError:
         return math.inf
+
+
+def alignment_error_rate(
+    weights: Iterable[np.ndarray],
+    pairs: Iterable[Pair],
+    *,
+    unaligned: str = "ignore",
+) -> AlignmentScore:
+    """Compares the links that attention makes with the gold links of a corpus.
+
+    The alignment error rate of Och and Ney 2003 (https://aclanthology.org/J03-1002,
+    Section 5): with the links A, the sure links S, and S and the possible ones P,
+
+        AER = 1 - (|A ∩ S| + |A ∩ P|) / (|A| + |S|)
+        precision = |A ∩ P| / |A|
+        recall = |A ∩ S| / |S|
+
+    counted over the whole corpus. Each target word makes one link, to the source token
+    with its greatest weight; none if that is EOS. The target's EOS makes no link. So a
+    target word with several sure links can find one of them only.
+
+    Args:
+        weights: for each pair floats `(target_tokens + 1, source_tokens + 1)`, the
+            attention of a model that was fed the pair's target; EOS stands last.
+        pairs: pairs with gold links, which count words.
+        unaligned: what becomes of a target word without any gold link, such as an
+            article or an auxiliary that no source word calls for. "ignore" leaves its
+            link out; "count" takes it for wrong.
+
+    Returns:
+        The score.
+
+    Raises:
+        ValueError: weights and pairs differ in number, a pair has no alignment, some
+            weights are not attention weights of the pair's shape, there is no sure
+            link at all, or `unaligned` is unknown.
+    """
+    if unaligned not in ("ignore", "count"):
+        raise ValueError(
+            f"unaligned must be 'ignore' or 'count'. Received: {unaligned!r}."
+        )
+    weights, pairs = list(weights), list(pairs)
+    if len(weights) != len(pairs):
+        raise ValueError(
+            "weights must hold one array for each pair. Received: "
+            f"{len(weights)} arrays and {len(pairs)} pairs."
+        )
+    made, sure, gold = set(), set(), set()  # of links (pair, source, target)
+    mass = []
+    for index, (rows, pair) in enumerate(zip(weights, pairs, strict=True)):
+        rows = alignment.checked_weights(rows, f"weights[{index}]")
+        own_sure, own_gold = alignment.gold_links(pair, rows.shape, f"pairs[{index}]")
+        targets = {target for _, target in own_gold}
+        for source, target in alignment.attention_links(rows):
+            if target in targets or unaligned == "count":
+                made.add((index, source, target))
+        sure |= {(index, *link) for link in own_sure}
+        gold |= {(index, *link) for link in own_gold}
+        mass += [sum(rows[t, s] for s, t in own_gold if t == word) for word in targets]
+    if not sure:
+        raise ValueError(
+            f"pairs must hold at least one sure link. Received: {len(pairs)} pairs "
+            "without any."
+        )
+    return AlignmentScore(
+        error_rate=1 - (len(made & sure) + len(made & gold)) / (len(made) + len(sure)),
+        precision=len(made & gold) / len(made) if made else 0.0,
+        recall=len(made & sure) / len(sure),
+        mass=float(np.mean(mass)),
+        links=len(made),
+        sure=len(sure),
+    )
 
 
 def group_references(pairs: Iterable[Pair]) -> tuple[list[str], list[list[str]]]:

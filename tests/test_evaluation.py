@@ -1,5 +1,7 @@
+import dataclasses
 import itertools
 import math
+import re
 from collections import Counter
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2s_keras import evaluation
+from s2s_keras import corpora, evaluation
 from s2s_keras.records import Pair
 
 HYPOTHESES = ["the cat sat on the mat today", "a dog ran fast"]
@@ -183,6 +185,198 @@ def test_perplexity_needs_tokens(tokens):
 def test_perplexity_needs_a_finite_loss(total):
     with pytest.raises(ValueError, match="must be finite and not negative"):
         evaluation.perplexity(total, 3)
+
+
+# "the" and "has" have no source word of their own; "has" may go with 有.
+BY_HAND = Pair(
+    "桌子 有 书 。", "the table has books.", ((0, 1), (2, 3), (3, 4)), ((1, 2),)
+)
+ATTENTION = np.array(
+    # 桌子, 有, 书, 。, EOS
+    [
+        [0.6, 0.1, 0.1, 0.1, 0.1],  # the: to 桌子, no gold link
+        [0.7, 0.1, 0.1, 0.1, 0.0],  # table: sure
+        [0.1, 0.5, 0.3, 0.1, 0.0],  # has: possible
+        [0.0, 0.6, 0.4, 0.0, 0.0],  # books: one word too early
+        [0.0, 0.0, 0.1, 0.2, 0.7],  # .: to EOS, no link
+        [0.0, 0.0, 0.0, 0.0, 1.0],  # EOS: left out
+    ]
+)
+
+
+def test_alignment_error_rate_by_hand():
+    score = evaluation.alignment_error_rate([ATTENTION], [BY_HAND])
+    # A = {(0, 1), (1, 2), (1, 3)}, S as above, P = S and (1, 2).
+    assert score.error_rate == pytest.approx(1 - (1 + 2) / (3 + 3))
+    assert (score.precision, score.recall) == pytest.approx((2 / 3, 1 / 3))
+    assert score.mass == pytest.approx((0.7 + 0.5 + 0.4 + 0.2) / 4)
+    assert (score.links, score.sure) == (3, 3)
+    assert str(score) == (
+        "AER = 0.500 (precision 0.667, recall 0.333, mass on gold links 0.450; "
+        "3 links for 3 sure ones)"
+    )
+
+
+def test_links_of_words_without_a_gold_link_can_count_as_wrong():
+    score = evaluation.alignment_error_rate([ATTENTION], [BY_HAND], unaligned="count")
+    assert score.error_rate == pytest.approx(1 - (1 + 2) / (4 + 3))
+    assert (score.precision, score.recall) == pytest.approx((2 / 4, 1 / 3))
+    assert score.mass == pytest.approx((0.7 + 0.5 + 0.4 + 0.2) / 4)
+
+
+def alignment_by_definition(weights, pairs, unaligned):
+    """Och and Ney 2003 on one set of links each, and the mass, in plain Python."""
+    made, sure, possible, mass = set(), set(), set(), []
+    for number, (rows, pair) in enumerate(zip(weights, pairs, strict=True)):
+        gold = [*pair.alignment, *pair.possible]
+        sure.update((number, *link) for link in pair.alignment)
+        possible.update((number, *link) for link in gold)
+        for target, row in enumerate(rows.tolist()[:-1]):
+            chosen = row.index(max(row))
+            own = [source for source in range(len(row)) if (source, target) in gold]
+            if own:
+                mass.append(math.fsum(row[source] for source in own))
+            if chosen == len(row) - 1 or not any(row):
+                continue
+            if own or unaligned == "count":
+                made.add((number, chosen, target))
+    hits = len(made & sure) + len(made & possible)
+    return {
+        "error_rate": 1 - hits / (len(made) + len(sure)),
+        "precision": len(made & possible) / len(made) if made else 0,
+        "recall": len(made & sure) / len(sure),
+        "mass": math.fsum(mass) / len(mass),
+        "links": len(made),
+        "sure": len(sure),
+    }
+
+
+@st.composite
+def aligned_corpora(draw):
+    """Draws weights, with ties and rows of zeros, and pairs; the first link is sure."""
+    weights, pairs = [], []
+    for number in range(draw(st.integers(1, 3))):
+        sources, targets = draw(st.integers(1, 5)), draw(st.integers(1, 4))
+        every = st.tuples(st.integers(0, sources - 1), st.integers(0, targets - 1))
+        sure = draw(st.sets(every, min_size=number == 0))
+        possible = draw(st.sets(every))
+        words = [" ".join("词" * sources), " ".join("word" for _ in range(targets))]
+        pairs.append(Pair(*words, tuple(sure), tuple(possible)))
+        cells = st.integers(0, 4).map(lambda quarter: quarter / 4)
+        row = st.lists(cells, min_size=sources + 1, max_size=sources + 1)
+        rows = draw(st.lists(row, min_size=targets + 1, max_size=targets + 1))
+        weights.append(np.array(rows, "float32"))
+    return weights, pairs
+
+
+@given(aligned_corpora(), st.sampled_from(["ignore", "count"]))
+def test_alignment_error_rate_follows_the_definition(corpus, unaligned):
+    score = evaluation.alignment_error_rate(*corpus, unaligned=unaligned)
+    expected = alignment_by_definition(*corpus, unaligned)
+    assert vars(score) == pytest.approx(expected)
+
+
+@pytest.fixture(scope="module")
+def phrases():
+    return corpora.load("phrasebook").test[:200]
+
+
+def attention_of(pair, shift=0):
+    """Spreads each target word's attention over its gold links, or beside them."""
+    sources = len(pair.source.split()) + 1
+    targets = max(target for _, target in (*pair.alignment, *pair.possible)) + 2
+    rows = np.zeros((targets, sources))
+    rows[-1, -1] = 1
+    for source, target in pair.possible or pair.alignment:
+        rows[target, (source + shift) % (sources - 1)] = 0.1
+    for source, target in pair.alignment:
+        rows[target, (source + shift) % (sources - 1)] = 1
+    return rows / rows.sum(axis=1, keepdims=True)
+
+
+def test_attention_on_the_gold_links_of_the_phrasebook_is_perfect(phrases):
+    weights = [attention_of(pair) for pair in phrases]
+    score = evaluation.alignment_error_rate(weights, phrases)
+    assert (score.error_rate, score.precision, score.recall) == (0, 1, 1)
+    assert score.mass == pytest.approx(1)
+
+
+def test_a_target_word_finds_one_of_its_sure_links():
+    pair = Pair("今天 的", "today's", ((0, 0), (1, 0)))
+    rows = np.array([[0.4, 0.6, 0.0], [0.0, 0.0, 1.0]])
+    score = evaluation.alignment_error_rate([rows], [pair])
+    assert (score.precision, score.recall, score.mass) == (1, 0.5, 1)
+
+
+def test_attention_that_is_off_by_one_finds_little(phrases):
+    weights = [attention_of(pair, shift=1) for pair in phrases]
+    score = evaluation.alignment_error_rate(weights, phrases)
+    assert score.error_rate > 0.8 and score.mass < 0.2
+
+
+def test_uniform_attention_has_the_mass_of_chance():
+    weights = [np.full((6, 5), 1 / 5)]
+    score = evaluation.alignment_error_rate(weights, [BY_HAND])
+    assert score.mass == pytest.approx(1 / 5)
+    assert score.links == 4 and score.recall == 1 / 3, "equal weights: the first"
+
+
+def test_attention_that_makes_no_link_has_no_precision():
+    score = evaluation.alignment_error_rate([np.zeros((6, 5))], [BY_HAND])
+    assert (score.error_rate, score.precision, score.recall) == (1, 0, 0)
+    assert (score.mass, score.links) == (0, 0)
+
+
+def test_pairs_are_pooled_not_averaged():
+    short = Pair("词", "word", ((0, 0),))
+    wrong, right = np.eye(2)[::-1], ATTENTION
+    pooled = evaluation.alignment_error_rate([wrong, right], [short, BY_HAND])
+    assert pooled.error_rate == pytest.approx(1 - (1 + 2) / (3 + 4))
+
+
+def test_float16_rows_that_round_above_1_are_weights():
+    rows = np.array([[1.001, 0.0], [0.0, 1.001]], "float16")
+    score = evaluation.alignment_error_rate([rows], [Pair("词", "word", ((0, 0),))])
+    assert score.error_rate == 0
+
+
+@pytest.mark.parametrize(
+    "rows, came",
+    [
+        (None, "NoneType"),
+        ([[1.0], [1.0, 2.0]], "list"),
+        (np.ones(5), r"shape \(5,\)"),
+        (np.full((6, 5), np.nan), "values from nan"),
+        (ATTENTION - 0.5, "values from -0.5 to 0.5"),
+        (ATTENTION * 9, "values from 0 to 9"),
+    ],
+)
+def test_alignment_refuses_what_are_no_attention_weights(rows, came):
+    with pytest.raises(ValueError, match=rf"weights\[1\] must be .*{came}"):
+        evaluation.alignment_error_rate([ATTENTION, rows], [BY_HAND, BY_HAND])
+
+
+def test_alignment_names_what_does_not_fit():
+    def score(pair=BY_HAND, weights=ATTENTION, **settings):
+        return evaluation.alignment_error_rate([weights], [pair], **settings)
+
+    with pytest.raises(ValueError, match="2 arrays and 1 pairs"):
+        evaluation.alignment_error_rate([ATTENTION, ATTENTION], [BY_HAND])
+    with pytest.raises(ValueError, match=r"pairs\[0\]\.alignment must .*None"):
+        score(Pair("桌子 有 书 。", "the table has books."))
+    for wrong in (ATTENTION.T, ATTENTION[:-1], ATTENTION[:, :-1]):
+        with pytest.raises(ValueError, match=r"must have weights of shape \(6, 5\)"):
+            score(weights=wrong)
+    for link in ((4, 0), (0, 5), (-1, 0)):
+        pair = dataclasses.replace(BY_HAND, alignment=(link,))
+        with pytest.raises(ValueError, match=re.escape(f"Received: {link}")):
+            score(pair)
+    with pytest.raises(ValueError, match="unaligned must be .*'drop'"):
+        score(unaligned="drop")
+    with pytest.raises(ValueError, match="at least one sure link. Received: 0 pairs"):
+        evaluation.alignment_error_rate([], [])
+    with pytest.raises(ValueError, match="at least one sure link"):
+        score(dataclasses.replace(BY_HAND, alignment=()))
 
 
 def test_group_references_keeps_order_and_drops_repeats():
