@@ -1,7 +1,8 @@
-"""Searching a target with a model's `encoder` and `step`."""
+"""Searching a target with a model's `encoder` and `step`, and scoring a given one."""
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 from s2s_keras.records import Hypotheses
@@ -28,15 +29,55 @@ def greedy(seq2seq, source, max_length):
     """
     if max_length < 1:
         raise ValueError(f"max_length must be at least 1. Received: {max_length!r}")
+    return _run(_greedy, seq2seq, _source(source), tf.constant(max_length, tf.int32))
+
+
+def score(seq2seq, source, target):
+    """Gives the model the tokens of a target one by one, as teacher forcing does.
+
+    Args:
+        seq2seq: a `Seq2Seq`; its `encoder` and `step` may be any callables.
+        source: int ids `(batch, source_length)`, or the dict of tensors that the
+            encoder reads.
+        target: int ids `(batch, target_length)` without SOS; each row at least one
+            token, as a rule its last EOS, then PAD.
+
+    Returns:
+        `Hypotheses` with the given tokens, the logarithm of their probability, and the
+        attention weights with which the model chose among all tokens at each step.
+
+    Raises:
+        ValueError: if `source` has no row, or `target` not one row of tokens for each.
+    """
+    source = _source(source)
+    rows, target = _rows(source), np.asarray(target)
+    if target.ndim != 2 or len(target) != rows or not target.size:
+        raise ValueError(
+            f"target must be (batch, target_length) with {rows} rows, one for each "
+            f"source. Received: shape {target.shape}"
+        )
+    real = target != PAD
+    if not real[:, 0].all() or (real[:, 1:] > real[:, :-1]).any():
+        raise ValueError(
+            "every row of target must be tokens, at least one, and after them PAD "
+            f"({PAD}) alone. Received: {target.tolist()}"
+        )
+    return _run(_score, seq2seq, source, _tensor(target))
+
+
+def _source(source):
+    """Returns the source's tensors, of which there is at least one row."""
     if isinstance(source, dict):
         source = {name: _tensor(values) for name, values in source.items()}
     else:
         source = _tensor(source)
-    if tf.nest.flatten(source)[0].shape[0] == 0:
+    if _rows(source) == 0:
         raise ValueError("source must hold at least one row. Received none.")
-    search = _compiled("greedy", _greedy, seq2seq, source)
-    found = search(source, tf.constant(max_length, tf.int32))
-    return Hypotheses(**{name: tensor.numpy() for name, tensor in found.items()})
+    return source
+
+
+def _rows(source):
+    return tf.nest.flatten(source)[0].shape[0]
 
 
 def _tensor(values):
@@ -45,21 +86,37 @@ def _tensor(values):
     return tf.cast(tensor, tf.int32) if tensor.dtype == tf.int64 else tensor
 
 
-def _compiled(name, search, seq2seq, source):
-    """Compiles a search once for a model and a structure of sources."""
+def _run(search, seq2seq, *arguments):
+    """Runs a search, compiled once for a model and a structure of arguments."""
     signature = tf.nest.map_structure(
-        lambda tensor: tf.TensorSpec([None] * tensor.shape.rank, tensor.dtype), source
+        lambda tensor: tf.TensorSpec([None] * tensor.shape.rank, tensor.dtype),
+        arguments,
     )
-    flat = tf.nest.flatten(signature, expand_composites=True)
-    key = (name, *(sorted(source) if isinstance(source, dict) else ()), *flat)
+    source = arguments[0]
+    names = sorted(source) if isinstance(source, dict) else ()
+    key = (search.__name__, *names, *tf.nest.flatten(signature))
     if key not in seq2seq.compiled:
         seq2seq.compiled[key] = tf.function(
-            lambda source, max_length: search(seq2seq, source, max_length)
-        ).get_concrete_function(signature, tf.TensorSpec((), tf.int32))
-    return seq2seq.compiled[key]
+            lambda *arguments: search(seq2seq, *arguments)
+        ).get_concrete_function(*signature)
+    found = seq2seq.compiled[key](*arguments)
+    return Hypotheses(**{name: tensor.numpy() for name, tensor in found.items()})
 
 
 def _greedy(seq2seq, source, max_length):
+    def most_probable(step, logits):
+        return tf.argmax(logits, axis=-1, output_type=tf.int32)
+
+    return _walk(seq2seq, source, most_probable, max_length)
+
+
+def _score(seq2seq, source, target):
+    lengths = tf.math.count_nonzero(target != PAD, axis=1, dtype=tf.int32)  # (batch,)
+    return _walk(seq2seq, source, lambda step, logits: target[:, step], lengths)
+
+
+def _walk(seq2seq, source, choose, max_length):
+    """Takes steps until every row has chosen EOS or has `max_length` tokens."""
     state = seq2seq.encoder(source)
     batch = tf.shape(tf.nest.flatten(source)[0])[0]
     attends = isinstance(state, dict) and "weights" in state
@@ -69,20 +126,20 @@ def _greedy(seq2seq, source, max_length):
     )
 
     def going_on(step, token, ended, *_):
-        return (step < max_length) & ~tf.reduce_all(ended)
+        return ~tf.reduce_all(ended)
 
     def advance(step, token, ended, lengths, scores, state, tokens, weights):
         logits, state = seq2seq.step([token, state])  # (batch, vocabulary)
-        logits = tf.cast(logits, tf.float32)
-        token = tf.where(ended, PAD, tf.argmax(logits, axis=-1, output_type=tf.int32))
-        score = tf.reduce_max(logits, axis=-1) - tf.reduce_logsumexp(logits, axis=-1)
-        scores += tf.where(ended, 0.0, score)
+        log_probabilities = tf.nn.log_softmax(tf.cast(logits, tf.float32))
+        token = tf.where(ended, PAD, choose(step, logits))
+        chosen = tf.gather(log_probabilities, token, axis=1, batch_dims=1)  # (batch,)
+        scores += tf.where(ended, 0.0, chosen)
         lengths += tf.cast(~ended, tf.int32)
         tokens = tokens.write(step, token)
         if attends:
             row = tf.cast(state["weights"], tf.float32)  # (batch, source_length)
             weights = weights.write(step, tf.where(ended[:, None], 0.0, row))
-        ended |= token == EOS
+        ended |= (token == EOS) | (step + 1 >= max_length)
         return step + 1, token, ended, lengths, scores, state, tokens, weights
 
     _, _, _, lengths, scores, _, tokens, weights = tf.while_loop(

@@ -13,7 +13,7 @@ import keras
 
 from s2s_keras import batches, decoding, models
 from s2s_keras.records import Translation
-from s2s_keras.text import EOS, UNK, Tokenizer
+from s2s_keras.text import EOS, PAD, UNK, Tokenizer
 
 BATCH_SIZE = 64
 SOURCE_LIMIT = 1_000
@@ -75,15 +75,51 @@ class Translator:
             ValueError: if a text is empty, holds no symbol that the tokenizer knows,
                 or is longer than 1,000 tokens. Then nothing is translated.
         """
-        sources = self._checked(texts)
+        sources = [[*ids, EOS] for ids in self._checked(texts)]
+
+        def search(indices):
+            source = batches.pad([sources[index] for index in indices])
+            return decoding.greedy(self.seq2seq, source, self.max_length)
+
+        return self._by_length(sources, search)
+
+    def align(self, pairs):
+        """Follows the model through given translations, as teacher forcing does.
+
+        Args:
+            pairs: list of `Pair`.
+
+        Returns:
+            A list of `Translation`, one a pair: its target, the logarithm of its
+            probability, and the attention weights with which the model met each of
+            its tokens.
+
+        Raises:
+            ValueError: if a source cannot be translated (see `translate`), or a target
+                holds no token.
+        """
+        sources = [[*ids, EOS] for ids in self._checked([p.source for p in pairs])]
+        targets = batches.sources(
+            [pair.target for pair in pairs], self.target_tokenizer
+        )
+        lengths = (targets != PAD).sum(axis=1)  # (pairs,)
+
+        def search(indices):
+            source = batches.pad([sources[index] for index in indices])
+            target = targets[indices, : lengths[indices].max()]
+            return decoding.score(self.seq2seq, source, target)
+
+        return self._by_length(sources, search)
+
+    def _by_length(self, sources, search):
+        """Searches batches of about one length; returns translations in order."""
         by_length = sorted(range(len(sources)), key=lambda index: len(sources[index]))
         translations = [None] * len(sources)
         for start in range(0, len(by_length), BATCH_SIZE):
             indices = by_length[start : start + BATCH_SIZE]
-            group = [[*sources[index], EOS] for index in indices]
-            found = decoding.greedy(self.seq2seq, batches.pad(group), self.max_length)
-            for row, (index, source) in enumerate(zip(indices, group, strict=True)):
-                translations[index] = self._translation(found, row, source)
+            found = search(indices)
+            for row, index in enumerate(indices):
+                translations[index] = self._translation(found, row, sources[index])
         return translations
 
     def _translation(self, found, row, source):

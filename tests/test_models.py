@@ -272,7 +272,7 @@ def test_the_diagram_shows_the_three_graphs(shared_model):
 
 
 def test_a_models_nodes_are_its_layers_with_their_inputs(shared_model):
-    nodes = dict(models._nodes(shared_model(layers=2).training))
+    nodes = dict(models.seq2seq._nodes(shared_model(layers=2).training))
     assert nodes["encoder_1"] == ["source_embedding", "source_mask"]
     assert nodes["encoder_2"] == ["encoder_1", "source_mask"]
     assert nodes["decoder_1"] == ["encoder_1", "target_embedding"]

@@ -1,12 +1,35 @@
 """Keras layers of the models, written with `keras.ops` alone."""
 
+from s2s_keras.layers.attention import (
+    AdditiveAttention,
+    ConcatAttention,
+    CosineAttention,
+    DotAttention,
+    GeneralAttention,
+    LocalMonotonicAttention,
+    LocalPredictiveAttention,
+    LocationAttention,
+    ScaledDotAttention,
+)
+from s2s_keras.layers.attention_decoders import BahdanauDecoder, InputFeedingDecoder
 from s2s_keras.layers.padding import PaddingMask, ReverseSequence
 from s2s_keras.layers.recurrent import Bidirectional, ConcatenateContext, Recurrent
 
 __all__ = [
+    "AdditiveAttention",
+    "BahdanauDecoder",
     "Bidirectional",
+    "ConcatAttention",
     "ConcatenateContext",
+    "CosineAttention",
+    "DotAttention",
+    "GeneralAttention",
+    "InputFeedingDecoder",
+    "LocalMonotonicAttention",
+    "LocalPredictiveAttention",
+    "LocationAttention",
     "PaddingMask",
     "Recurrent",
     "ReverseSequence",
+    "ScaledDotAttention",
 ]

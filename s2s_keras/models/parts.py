@@ -1,17 +1,7 @@
-"""Models as three graphs that share their layers.
-
-A builder makes every layer once and calls it in the training graph, in the encoder
-and in the step graph. Nothing is looked up in a finished model.
-"""
-
-from __future__ import annotations
-
-import dataclasses
-from collections.abc import Callable
+"""The parts that builders put together, each a few layers made once."""
 
 import keras
 
-from s2s_keras import plotting
 from s2s_keras.layers import (
     Bidirectional,
     ConcatenateContext,
@@ -19,128 +9,13 @@ from s2s_keras.layers import (
     Recurrent,
     ReverseSequence,
 )
-from s2s_keras.layers.recurrent import CELLS, state_names
-from s2s_keras.text import SPECIAL_TOKENS
+from s2s_keras.layers.recurrent import state_names
+from s2s_keras.models.seq2seq import Seq2Seq
+
+_OF_THE_SOURCE = ("memory", "memory_mask", "keys", "weights")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Seq2Seq:
-    """A sequence-to-sequence model.
-
-    Attributes:
-        training: `[source, target_in]`, two int32 tensors `(batch, source_length)`
-            and `(batch, target_length)` → logits `(batch, target_length,
-            vocabulary)`.
-        encoder: `source` → `state`, a dict of tensors, batch first.
-        step: `[token, state]`, a token an int32 tensor `(batch,)` → `(logits,
-            state)`, logits `(batch, vocabulary)` and a state of the same structure.
-            Where there is attention, `state["weights"]` is `(batch, source_length)`.
-        config: the builder's name and its arguments, from which `build` makes the
-            same model with fresh weights.
-        compiled: the searches that `decoding` has compiled for this model.
-
-    Decoders use `encoder` and `step` alone and take any callables for them.
-    """
-
-    training: Callable | None
-    encoder: Callable
-    step: Callable
-    config: dict = dataclasses.field(default_factory=dict)
-    compiled: dict = dataclasses.field(default_factory=dict, repr=False)
-
-    def summary(self, **kwargs):
-        """Prints Keras' summary of the training graph; it holds every layer."""
-        self.training.summary(**kwargs)
-
-    def diagram(self):
-        """Returns a Matplotlib figure of the three graphs, shared layers in color."""
-        graphs = ("training", "encoder", "step")
-        return plotting.graphs({name: _nodes(getattr(self, name)) for name in graphs})
-
-
-def build(config):
-    """Returns a model with fresh weights from a `Seq2Seq.config`."""
-    arguments = dict(config)
-    name = arguments.pop("builder", None)
-    if name not in BUILDERS:
-        raise ValueError(
-            f"config['builder'] must be one of {sorted(BUILDERS)}. Received: {name!r}"
-        )
-    return BUILDERS[name](**arguments)
-
-
-def encoder_decoder(
-    source_vocabulary,
-    target_vocabulary,
-    *,
-    cell="lstm",
-    units=256,
-    embedding_dim=128,
-    layers=1,
-    bidirectional=False,
-    reverse_source=False,
-    context="initial",
-    dropout=0.0,
-    embedding_stddev=1.0,
-):
-    """Builds an encoder–decoder without attention.
-
-    The encoder's final state is all that the decoder learns of the source.
-
-    Args:
-        source_vocabulary: number of source ids.
-        target_vocabulary: number of target ids.
-        cell: `"lstm"`, `"gru"` or `"rnn"`.
-        units: size of every hidden state of the decoder, and of each direction of
-            the encoder. With `bidirectional=True` a dense layer (tanh for the hidden
-            state, linear for an LSTM's cell) brings both directions' final state
-            `(batch, 2 * units)` to `(batch, units)`.
-        embedding_dim: size of the embeddings.
-        layers: recurrent layers in the encoder and in the decoder.
-        bidirectional: whether the encoder reads from both ends.
-        reverse_source: whether the encoder reads the source from its end
-            (Sutskever et al., 2014, section 3.3).
-        context: `"initial"` starts the decoder in the encoder's final state
-            (Sutskever et al., 2014, section 2). `"every_step"` also shows the top
-            layer's final hidden state to each decoder step, and that state and the
-            last token to the output layer (Cho et al., 2014, section 2.2, without
-            its maxout).
-        dropout: share of the units dropped from the embeddings and from each
-            recurrent layer's output, never between time steps (Zaremba et al., 2014).
-        embedding_stddev: standard deviation of the normal distribution that the
-            embeddings start from.
-
-    Returns:
-        A `Seq2Seq`. Its state holds `hidden_1`, `hidden_2`, … and for an LSTM
-        `cell_1`, …, all `(batch, units)`, and with `context="every_step"`
-        `context (batch, units)`.
-
-    Raises:
-        ValueError: if an argument is none of the above.
-    """
-    config = {"builder": "encoder_decoder", **locals()}
-    _check(config)
-    shared = {name: config[name] for name in ("cell", "units", "layers", "dropout")}
-    encode = _Encoder(
-        _embedding("source_embedding", source_vocabulary, config),
-        bidirectional=bidirectional,
-        reverse_source=reverse_source,
-        **shared,
-    )
-    decode = _Decoder(
-        _embedding("target_embedding", target_vocabulary, config),
-        keras.layers.Dense(target_vocabulary, dtype="float32", name="logits"),
-        context=context,
-        **shared,
-    )
-    source = keras.Input((None,), dtype="int32", name="source")
-    _, _, state = encode(source)
-    if context == "every_step":
-        state["context"] = state[f"hidden_{layers}"]
-    return _three_graphs(source, state, decode, config)
-
-
-class _Encoder:
+class Encoder:
     """The layers that read a source, made once: `source -> memory, mask, state`."""
 
     def __init__(
@@ -152,7 +27,7 @@ class _Encoder:
         self.embedding = embedding
         self.mask = PaddingMask(name="source_mask")
         self.reverse = ReverseSequence(name="reversed") if reverse_source else None
-        self.dropouts = [_dropout(dropout, f"source_dropout_{n}") for n in numbers]
+        self.dropouts = [dropping(dropout, f"source_dropout_{n}") for n in numbers]
         self.readers = [reader(cell, units, name=f"encoder_{n}") for n in numbers]
         self.bridges = {
             f"{part}_{n}": keras.layers.Dense(
@@ -178,23 +53,27 @@ class _Encoder:
                 name = f"{part}_{number}"
                 bridge = self.bridges.get(name)
                 state[name] = bridge(tensor) if bridge else tensor  # (batch, units)
+        if self.reverse:
+            memory = self.reverse(memory, mask)  # in the source's order again
         return memory, mask, state
 
 
-class _Decoder:
+class Decoder:
     """The layers that write a target, made once: `tokens, state -> logits, state`.
 
     Tokens are `(batch, target_length)` to score a whole target or `(batch,)` to take
     one step; the same layers serve both.
     """
 
-    def __init__(self, embedding, output, *, cell, units, layers, dropout, context):
+    def __init__(
+        self, embedding, output, *, cell, units, layers, dropout, context="initial"
+    ):
         numbers = range(1, layers + 1)
         self.names = state_names(cell)
         self.embedding = embedding
-        self.dropouts = [_dropout(dropout, f"target_dropout_{n}") for n in numbers]
+        self.dropouts = [dropping(dropout, f"target_dropout_{n}") for n in numbers]
         self.writers = [Recurrent(cell, units, name=f"decoder_{n}") for n in numbers]
-        self.output_dropout = _dropout(dropout, "output_dropout")
+        self.output_dropout = dropping(dropout, "output_dropout")
         self.output = output
         self.with_context = self.with_token = None
         if context == "every_step":
@@ -205,38 +84,104 @@ class _Decoder:
         embedded = self.embedding(tokens)  # (batch, [target_length,] embedding_dim)
         if self.with_context:
             embedded = self.with_context(embedded, state["context"])
-        hidden, new_state = embedded, dict(state)
+        hidden, state = self.write(embedded, state)
+        hidden = self.output_dropout(hidden)
+        if self.with_token:
+            hidden = self.with_token([hidden, embedded])
+        return self.output(hidden), state
+
+    def write(self, inputs, state):
+        """Returns the top layer's hidden states and the state after the last."""
+        hidden, after = inputs, dict(state)
         layers = zip(self.dropouts, self.writers, strict=True)
         for number, (drop, write) in enumerate(layers, start=1):
             names = [f"{part}_{number}" for part in self.names]
             hidden, final = write(
                 drop(hidden), initial_state=[state[name] for name in names]
             )  # (batch, [target_length,] units)
-            new_state.update(zip(names, final, strict=True))
-        hidden = self.output_dropout(hidden)
-        if self.with_token:
-            hidden = self.with_token([hidden, embedded])
-        return self.output(hidden), new_state
+            after.update(zip(names, final, strict=True))
+        return hidden, after
 
 
-def _three_graphs(source, state, decode, config):
-    """Joins an encoder's symbolic `state` and `decode` to the three graphs."""
+class LuongDecoder(Decoder):
+    """A decoder that attends with the hidden states it has written."""
+
+    def __init__(self, embedding, output, *, attention, units, **shared):
+        super().__init__(embedding, output, units=units, **shared)
+        self.attention = attention
+        self.beside = keras.layers.Concatenate(name="context_and_hidden")
+        self.combine = keras.layers.Dense(
+            units, activation="tanh", use_bias=False, name="attentional"
+        )
+
+    def __call__(self, tokens, state):
+        hidden, after = self.write(self.embedding(tokens), state)
+        position = state.get("position")
+        context, weights = self.attention(
+            hidden,
+            state["memory"],
+            state["memory_mask"],
+            keys=state.get("keys"),
+            position=position,
+        )  # both (batch, [target_length,] …): memory_units, source_length
+        attentional = self.combine(self.beside([context, hidden]))
+        after["weights"] = weights
+        if position is not None:
+            after["position"] = position + 1
+        return self.output(self.output_dropout(attentional)), after
+
+
+class LoopingDecoder:
+    """A decoder whose attention and cells need each other at every step."""
+
+    def __init__(self, embedding, output, *, loop, dropout, readout=None):
+        self.embedding = embedding
+        self.drop = dropping(dropout, "target_dropout")
+        self.loop = loop
+        self.attention = loop.attention
+        self.beside = readout and keras.layers.Concatenate(name="output_and_token")
+        self.readout = readout
+        self.output_dropout = dropping(dropout, "output_dropout")
+        self.output = output
+
+    def __call__(self, tokens, state):
+        embedded = self.drop(self.embedding(tokens))
+        outputs, weights, after = self.loop(
+            embedded,
+            {name: state[name] for name in state if name not in _OF_THE_SOURCE},
+            state["memory"],
+            state["memory_mask"],
+            keys=state.get("keys"),
+        )
+        if self.readout:
+            outputs = self.readout(self.beside([outputs, embedded]))
+        logits = self.output(self.output_dropout(outputs))
+        return logits, {**state, **after, "weights": weights}
+
+
+def three_graphs(source, state, decode, config):
+    """Joins an encoder's symbolic `state` and `decode` to a `Seq2Seq`."""
     target_in = keras.Input((None,), dtype="int32", name="target_in")
     token = keras.Input((), dtype="int32", name="token")
+    logits, after = decode(target_in, state)
+    attends = "memory" in state
+    if attends and decode.attention.has_keys:  # a layer of its own in encoder alone
+        state = {**state, "keys": decode.attention.project(state["memory"])}
     state_in = {
         name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
         for name, tensor in state.items()
     }
-    logits, _ = decode(target_in, state)
+    inputs = [source, target_in]
     return Seq2Seq(
-        training=keras.Model([source, target_in], logits, name="training"),
+        training=keras.Model(inputs, logits, name="training"),
         encoder=keras.Model(source, state, name="encoder"),
         step=keras.Model([token, state_in], decode(token, state_in), name="step"),
+        attention=keras.Model(inputs, after["weights"]) if attends else None,
         config=config,
     )
 
 
-def _embedding(name, vocabulary, config):
+def embedding(name, vocabulary, config):
     """Makes an embedding that starts from a normal distribution."""
     return keras.layers.Embedding(
         vocabulary,
@@ -248,61 +193,6 @@ def _embedding(name, vocabulary, config):
     )
 
 
-def _dropout(rate, name):
+def dropping(rate, name):
     """Makes a dropout layer, or the identity without a layer for a rate of 0."""
     return keras.layers.Dropout(rate, name=name) if rate else lambda tensor: tensor
-
-
-def _check(config):
-    """Raises ValueError for the first argument of a builder that cannot be."""
-    choices = {"cell": tuple(CELLS), "context": ("initial", "every_step")}
-    for name, allowed in choices.items():
-        if config[name] not in allowed:
-            raise ValueError(
-                f"{name} must be one of {allowed}. Received: {config[name]!r}"
-            )
-    smallest = {"units": 1, "embedding_dim": 1, "layers": 1}
-    smallest |= dict.fromkeys(
-        ("source_vocabulary", "target_vocabulary"), len(SPECIAL_TOKENS) + 1
-    )
-    for name, least in smallest.items():
-        value = config[name]
-        if not isinstance(value, int) or value < least:
-            raise ValueError(
-                f"{name} must be a whole number of at least {least}. "
-                f"Received: {value!r}"
-            )
-    ranges = {
-        "dropout": ("at least 0 and below 1", lambda value: 0.0 <= value < 1.0),
-        "embedding_stddev": ("above 0", lambda value: value > 0.0),
-    }
-    for name, (range_in_words, fits) in ranges.items():
-        value = config[name]
-        if not isinstance(value, (int, float)) or not fits(value):
-            raise ValueError(
-                f"{name} must be a number {range_in_words}. Received: {value!r}"
-            )
-
-
-BUILDERS = {"encoder_decoder": encoder_decoder}
-
-
-def _nodes(graph):
-    """Lists a functional model's layers, each with the names of its inputs."""
-    config = graph.get_config()
-    return [
-        (layer["name"], sorted(set(_histories(layer["inbound_nodes"]))))
-        for layer in config["layers"]
-    ]
-
-
-def _histories(part):
-    """Yields the name of each layer whose output stands in a node's arguments."""
-    if isinstance(part, dict):
-        if "keras_history" in part:
-            yield part["keras_history"][0]
-        part = part.values()
-    elif not isinstance(part, (list, tuple)):
-        return
-    for child in part:
-        yield from _histories(child)

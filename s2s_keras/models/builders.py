@@ -1,0 +1,279 @@
+"""Builders of models, and the way back from a configuration to a model."""
+
+import keras
+
+from s2s_keras.layers import (
+    BahdanauDecoder,
+    InputFeedingDecoder,
+    LocalMonotonicAttention,
+    LocalPredictiveAttention,
+)
+from s2s_keras.layers.attention import SCORES
+from s2s_keras.layers.recurrent import CELLS
+from s2s_keras.models import parts
+from s2s_keras.text import SPECIAL_TOKENS
+
+
+def build(config):
+    """Returns a model with fresh weights from a `Seq2Seq.config`."""
+    arguments = dict(config)
+    name = arguments.pop("builder", None)
+    if name not in BUILDERS:
+        raise ValueError(
+            f"config['builder'] must be one of {sorted(BUILDERS)}. Received: {name!r}"
+        )
+    return BUILDERS[name](**arguments)
+
+
+def encoder_decoder(
+    source_vocabulary,
+    target_vocabulary,
+    *,
+    cell="lstm",
+    units=256,
+    embedding_dim=128,
+    layers=1,
+    bidirectional=False,
+    reverse_source=False,
+    context="initial",
+    dropout=0.0,
+    embedding_stddev=1.0,
+):
+    """Builds an encoder–decoder without attention.
+
+    The encoder's final state is all that the decoder learns of the source.
+
+    Args:
+        source_vocabulary: number of source ids.
+        target_vocabulary: number of target ids.
+        cell: `"lstm"`, `"gru"` or `"rnn"`.
+        units: size of every hidden state of the decoder, and of each direction of
+            the encoder. With `bidirectional=True` a dense layer (tanh for the hidden
+            state, linear for an LSTM's cell) brings both directions' final state
+            `(batch, 2 * units)` to `(batch, units)`.
+        embedding_dim: size of the embeddings.
+        layers: recurrent layers in the encoder and in the decoder.
+        bidirectional: whether the encoder reads from both ends.
+        reverse_source: whether the encoder reads the source from its end
+            (Sutskever et al., 2014, section 3.3).
+        context: `"initial"` starts the decoder in the encoder's final state
+            (Sutskever et al., 2014, section 2). `"every_step"` also shows the top
+            layer's final hidden state to each decoder step, and that state and the
+            last token to the output layer (Cho et al., 2014, section 2.2, without
+            its maxout).
+        dropout: share of the units dropped from the embeddings and from each
+            recurrent layer's output, never between time steps (Zaremba et al., 2014).
+        embedding_stddev: standard deviation of the normal distribution that the
+            embeddings start from.
+
+    Returns:
+        A `Seq2Seq`. Its state holds `hidden_1`, `hidden_2`, … and for an LSTM
+        `cell_1`, …, all `(batch, units)`, and with `context="every_step"`
+        `context (batch, units)`.
+
+    Raises:
+        ValueError: if an argument is none of the above.
+    """
+    config = {"builder": "encoder_decoder", **locals()}
+    _check(config)
+    shared = {name: config[name] for name in ("cell", "units", "layers", "dropout")}
+    encode = parts.Encoder(
+        parts.embedding("source_embedding", source_vocabulary, config),
+        bidirectional=bidirectional,
+        reverse_source=reverse_source,
+        **shared,
+    )
+    decode = parts.Decoder(
+        parts.embedding("target_embedding", target_vocabulary, config),
+        keras.layers.Dense(target_vocabulary, dtype="float32", name="logits"),
+        context=context,
+        **shared,
+    )
+    source = keras.Input((None,), dtype="int32", name="source")
+    _, _, state = encode(source)
+    if context == "every_step":
+        state["context"] = state[f"hidden_{layers}"]
+    return parts.three_graphs(source, state, decode, config)
+
+
+def attention_seq2seq(
+    source_vocabulary,
+    target_vocabulary,
+    *,
+    score="additive",
+    placement="luong",
+    input_feeding=False,
+    local=None,
+    window=10,
+    longest=50,
+    cell="lstm",
+    units=256,
+    embedding_dim=128,
+    layers=1,
+    bidirectional=True,
+    reverse_source=False,
+    dropout=0.0,
+    embedding_stddev=1.0,
+):
+    """Builds an encoder–decoder whose decoder attends to the source.
+
+    Args:
+        source_vocabulary: number of source ids.
+        target_vocabulary: number of target ids.
+        score: `"additive"`, `"concat"`, `"dot"`, `"scaled_dot"`, `"general"`,
+            `"cosine"` or `"location"`; `s2s_keras.layers.attention` has the equations.
+        placement: `"luong"` attends with the top layer's new hidden state, after the
+            cells, and predicts from context and hidden state (Luong et al., 2015,
+            equation 5). `"bahdanau"` attends with that of the step before and shows the
+            context to the first cell; it predicts from hidden state, context and last
+            token (Bahdanau et al., 2015, appendix A.2, with tanh for its maxout).
+        input_feeding: whether `"luong"` also shows the first cell the attentional
+            vector of the step before (Luong et al., 2015, section 3.3). Without it all
+            target steps attend in one matrix product.
+        local: None looks at the whole source, `"monotonic"` and `"predictive"` through
+            a window (Luong et al., 2015, section 3.2).
+        window: positions that a local attention sees on each side of its center.
+        longest: positions that the score `"location"` knows.
+        cell: `"lstm"`, `"gru"` or `"rnn"`.
+        units: size of every hidden state of the decoder, and of each direction of
+            the encoder. A bidirectional encoder's memory is `(batch, source_length,
+            2 * units)`; for the scores that compare query and memory directly (`"dot"`,
+            `"scaled_dot"`, `"cosine"`) a dense layer brings it to `units`. Its final
+            state is brought to `units` as in `encoder_decoder`.
+        embedding_dim: size of the embeddings.
+        layers: recurrent layers in the encoder and in the decoder.
+        bidirectional: whether the encoder reads from both ends.
+        reverse_source: whether the encoder reads the source from its end; the memory
+            then stands in that order too, and the weights are turned back.
+        dropout: share of the units dropped from the embeddings, between recurrent
+            layers and before the output layer, never between time steps.
+        embedding_stddev: standard deviation of the normal distribution that the
+            embeddings start from.
+
+    Returns:
+        A `Seq2Seq`. Its state holds `hidden_1`, … and for an LSTM `cell_1`, …, all
+        `(batch, units)`, `memory (batch, source_length, memory_units)`, `memory_mask`
+        and the last token's `weights`, both `(batch, source_length)`; where they are
+        needed also `keys`, `position (batch,)` and `attentional (batch, units)`.
+
+    Raises:
+        ValueError: if an argument is none of the above.
+    """
+    config = {"builder": "attention_seq2seq", **locals()}
+    _check(config)
+    if input_feeding and placement == "bahdanau":
+        raise ValueError(
+            "input_feeding must be False with placement='bahdanau', which shows the "
+            "context to the cell by itself. Received: True"
+        )
+    shared = {name: config[name] for name in ("cell", "units", "layers", "dropout")}
+    encode = parts.Encoder(
+        parts.embedding("source_embedding", source_vocabulary, config),
+        bidirectional=bidirectional,
+        reverse_source=reverse_source,
+        **shared,
+    )
+    attention = _attention(config)
+    decode = _attending_decoder(attention, config)
+    source = keras.Input((None,), dtype="int32", name="source")
+    memory, mask, state = encode(source)
+    if bidirectional and attention.compares_directly:
+        memory = keras.layers.Dense(units, use_bias=False, name="bridge_memory")(memory)
+    state |= {"memory": memory, "memory_mask": mask, "weights": _no_weights(mask)}
+    if attention.needs_position:
+        state["position"] = keras.ops.zeros_like(source[:, 0])
+    if input_feeding:
+        state["attentional"] = keras.ops.zeros_like(state["hidden_1"])
+    return parts.three_graphs(source, state, decode, config)
+
+
+def _attention(config):
+    """Makes the attention layer that a configuration asks for."""
+    arguments = {
+        "additive": {"units": config["units"]},
+        "concat": {"units": config["units"]},
+        "location": {"longest": config["longest"]},
+    }
+    score, local = config["score"], config["local"]
+    layer = SCORES[score](**arguments.get(score, {}), name=f"{score}_attention")
+    if local is None:
+        return layer
+    local_attention = {
+        "monotonic": LocalMonotonicAttention,
+        "predictive": LocalPredictiveAttention,
+    }[local]
+    return local_attention(layer, config["window"], name=f"local_{local}_attention")
+
+
+def _attending_decoder(attention, config):
+    """Makes the decoder that a configuration asks for."""
+    units, dropout = config["units"], config["dropout"]
+    sizes = {"cell": config["cell"], "units": units, "layers": config["layers"]}
+    ends = (
+        parts.embedding("target_embedding", config["target_vocabulary"], config),
+        keras.layers.Dense(config["target_vocabulary"], dtype="float32", name="logits"),
+    )
+    if config["placement"] == "bahdanau":
+        loop = BahdanauDecoder(attention, dropout=dropout, **sizes, name="decoder")
+        readout = keras.layers.Dense(units, activation="tanh", name="readout")
+        return parts.LoopingDecoder(*ends, loop=loop, dropout=dropout, readout=readout)
+    if config["input_feeding"]:
+        loop = InputFeedingDecoder(attention, dropout=dropout, **sizes, name="decoder")
+        return parts.LoopingDecoder(*ends, loop=loop, dropout=dropout)
+    return parts.LuongDecoder(*ends, attention=attention, dropout=dropout, **sizes)
+
+
+def _no_weights(mask):
+    """Returns the attention weights before the first step."""
+    return keras.ops.zeros_like(mask, dtype="float32")  # (batch, source_length)
+
+
+CHOICES = {
+    "cell": tuple(CELLS),
+    "context": ("initial", "every_step"),
+    "score": tuple(SCORES),
+    "placement": ("luong", "bahdanau"),
+    "local": (None, "monotonic", "predictive"),
+}
+LEAST = {
+    "source_vocabulary": len(SPECIAL_TOKENS) + 1,
+    "target_vocabulary": len(SPECIAL_TOKENS) + 1,
+    "units": 1,
+    "embedding_dim": 1,
+    "layers": 1,
+    "window": 1,
+    "longest": 1,
+}
+RANGES = {
+    "dropout": ("at least 0 and below 1", lambda value: 0.0 <= value < 1.0),
+    "embedding_stddev": ("above 0", lambda value: value > 0.0),
+}
+
+
+def _check(config):
+    """Raises ValueError for the first argument of a builder that cannot be."""
+    for name in [name for name in CHOICES if name in config]:
+        if config[name] not in CHOICES[name]:
+            raise ValueError(
+                f"{name} must be one of {CHOICES[name]}. Received: {config[name]!r}"
+            )
+    for name in [name for name in LEAST if name in config]:
+        value = config[name]
+        if not isinstance(value, int) or value < LEAST[name]:
+            raise ValueError(
+                f"{name} must be a whole number of at least {LEAST[name]}. "
+                f"Received: {value!r}"
+            )
+    for name in [name for name in RANGES if name in config]:
+        value = config[name]
+        range_in_words, fits = RANGES[name]
+        if not isinstance(value, (int, float)) or not fits(value):
+            raise ValueError(
+                f"{name} must be a number {range_in_words}. Received: {value!r}"
+            )
+
+
+BUILDERS = {
+    "encoder_decoder": encoder_decoder,
+    "attention_seq2seq": attention_seq2seq,
+}
