@@ -5,14 +5,35 @@ A link `(source_index, target_index)` says that two words translate each other.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 
-from s2s_keras.records import Pair
+from s2s_keras.records import Pair, Translation
 from s2s_keras.text import Tokenizer
 
 Links = set[tuple[int, int]]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Attention:
+    """What a picture of attention shows of one translation.
+
+    Attributes:
+        source_tokens: as a figure shows them, EOS included.
+        tokens: those of the translation.
+        weights: float64 array `(len(tokens), len(source_tokens))`.
+        sure: the sure links; empty where they are not known.
+        possible: the further links that an aligner may make.
+    """
+
+    source_tokens: list[str]
+    tokens: list[str]
+    weights: np.ndarray
+    sure: Links
+    possible: Links
 
 
 def attention_links(weights: np.ndarray) -> Links:
@@ -105,6 +126,75 @@ def checked_weights(weights, name: str = "weights") -> np.ndarray:
             f"Received: values from {rows.min():g} to {rows.max():g}."
         )
     return rows
+
+
+def to_show(
+    translations: Translation | Sequence[Translation],
+    pairs: Pair | Sequence[Pair | None] | None = None,
+) -> list[Attention]:
+    """Checks translations, and their gold links if any, for a picture.
+
+    Args:
+        translations: one or several, with attention weights.
+        pairs: for each the pair whose gold links it should follow, or None.
+
+    Returns:
+        What to show of each translation.
+
+    Raises:
+        TypeError: something is not a `Translation` or not a `Pair`.
+        ValueError: there is no translation, one has no weights or weights of another
+            shape than its tokens, or a pair is not the pair of its translation.
+    """
+    translations = _listed(translations, Translation, "translations")
+    if not translations:
+        raise ValueError("translations must hold at least one. Received: none.")
+    if pairs is None:
+        pairs = [None] * len(translations)
+    pairs = _listed(pairs, (Pair, type(None)), "pairs")
+    if len(pairs) != len(translations):
+        raise ValueError(
+            "pairs must hold one pair, or None, for each translation. Received: "
+            f"{len(pairs)} pairs and {len(translations)} translations."
+        )
+    shown = []
+    for index, (translation, pair) in enumerate(zip(translations, pairs, strict=True)):
+        weights = _checked_attention(translation, f"translations[{index}]")
+        sure, gold = set(), set()
+        if pair is not None:
+            name = f"pairs[{index}]"
+            if translation.text != pair.target and "<unk>" not in translation.tokens:
+                raise ValueError(
+                    f"{name} must be the pair of its translation: its links count the "
+                    f"words of {pair.target!r}. Received: a translation "
+                    f"{translation.text!r}. Feed the pair's own target to the model, "
+                    "or pass None for this pair."
+                )
+            sure, gold = gold_links(pair, weights.shape, name)
+        source_tokens, tokens = translation.source_tokens, translation.tokens
+        shown.append(Attention(source_tokens, tokens, weights, sure, gold - sure))
+    return shown
+
+
+def _listed(value, kind, name: str) -> list:
+    several = [value] if isinstance(value, kind) else value
+    if isinstance(several, Sequence) and all(isinstance(one, kind) for one in several):
+        return list(several)
+    wanted = "Pair" if name == "pairs" else "Translation"
+    raise TypeError(
+        f"{name} must be a {wanted} or a list of them. Received: {value!r}."
+    )
+
+
+def _checked_attention(translation: Translation, name: str) -> np.ndarray:
+    weights = checked_weights(translation.weights, f"{name}.weights")
+    shape = len(translation.tokens), len(translation.source_tokens)
+    if weights.shape != shape:
+        raise ValueError(
+            f"{name}.weights must have shape {shape}: one row a token, one column a "
+            f"source token. Received: shape {weights.shape}."
+        )
+    return weights
 
 
 def _words_in(text: str) -> int:

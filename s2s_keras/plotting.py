@@ -1,4 +1,4 @@
-"""Pictures: learning curves, length histograms, graphs of models, maps of sentences.
+"""Pictures of learning, lengths, models, sentences and attention.
 
 Importing this module makes Chinese labels render: it adds the font Noto Sans CJK SC,
 which the package `mplfonts` brings, behind Matplotlib's own fonts. Each function
@@ -23,11 +23,12 @@ from matplotlib import font_manager, ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from matplotlib.path import Path
 from matplotlib.transforms import Bbox
 
-from s2s_keras import graph_layout
+from s2s_keras import alignment, graph_layout
+from s2s_keras.records import Pair, Translation
 
 # Okabe and Ito's colors, which color-blind readers can tell apart, darkest first.
 PALETTE = (
@@ -47,6 +48,9 @@ _LABEL_SIZE, _MAP_LABEL_SIZE = 8, 9  # points
 _BOX_HEIGHT, _LINE_HEIGHT, _ROW_GAP, _COLUMN_GAP = 0.26, 0.14, 0.26, 0.16  # inches
 _BOX_COLORS = [(color, tint) for tint in (0.2, 0.5) for color in PALETTE]
 _BOX_GRAY = (GRAY, 0.2)
+_CELL, _HEATMAP_GAP, _HEATMAPS_WIDTH = 0.32, 0.4, 13  # inches
+_HEAT, _GOLD = "Blues", PALETTE[1]
+_LINKS = {"sure": ("-", 1.8), "possible": ((0, (2, 1.2)), 1.2)}  # style and width
 # Where the label of a point may stand, in points from it, the best places first.
 _LABEL_OFFSETS = [
     np.round(distance * np.array([math.cos(angle), math.sin(angle)]), 6)
@@ -255,6 +259,64 @@ def sentence_map(
     return axes
 
 
+def attention_heatmap(
+    translations: Translation | Sequence[Translation],
+    *,
+    pairs: Pair | Sequence[Pair | None] | None = None,
+    titles: str | Sequence[str] | None = None,
+) -> Figure:
+    """Draws which source tokens each token attends to, as Bahdanau 2015, Figure 3.
+
+    The source runs along the top, the translation down the side. The darker a cell,
+    the more weight the token of its row gives to the source token of its column.
+
+    Args:
+        translations: one translation with attention weights, or several to draw side
+            by side.
+        pairs: for each translation its pair with gold links, or None. Sure links get a
+            solid outline, possible ones a dashed one. Links count words, so they fit
+            the attention of a model that was fed the pair's target.
+        titles: a title for each.
+
+    Returns:
+        The figure; all heatmaps share one scale, from 0 to 1. End a notebook's cell
+        with `plt.show()`, or the figure shows twice.
+
+    Raises:
+        TypeError: something is not a `Translation` or not a `Pair`.
+        ValueError: there is no translation, one has no weights, the numbers of
+            translations, pairs and titles differ, or links do not fit the weights.
+    """
+    shown = alignment.to_show(translations, pairs)
+    titles = [titles] if isinstance(titles, str) else list(titles or [""] * len(shown))
+    if len(titles) != len(shown):
+        raise ValueError(
+            "titles must hold one title for each translation. Received: "
+            f"{len(titles)} titles and {len(shown)} translations."
+        )
+    figure = plt.figure()
+    boxes, (width, height) = _heatmap_boxes(figure, shown)
+    figure.set_size_inches(width + 0.75, height)  # the color bar stands on the right
+    for attention, title, box in zip(shown, titles, boxes, strict=True):
+        _draw_heatmap(_axes_at(figure, *box), attention, title)
+    _, top, _, tall = boxes[0]
+    scale = figure.colorbar(
+        matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 1), _HEAT),
+        cax=_axes_at(figure, width + 0.15, top, 0.13, min(tall, 1.6)),
+        ticks=[0, 0.5, 1],
+    )
+    scale.outline.set_edgecolor(GRAY)
+    scale.ax.tick_params(color=GRAY, labelcolor=INK, labelsize=_LABEL_SIZE)
+    if any(attention.sure | attention.possible for attention in shown):
+        handles = [
+            Line2D([], [], color=_GOLD, ls=style, lw=line_width, label=f"{kind} link")
+            for kind, (style, line_width) in _LINKS.items()
+        ]
+        place = {"loc": "lower center", "ncols": 2, "borderaxespad": 0.2}
+        figure.legend(handles=handles, frameon=False, fontsize=_LABEL_SIZE, **place)
+    return figure
+
+
 def _add_chinese_font() -> None:
     spec = importlib.util.find_spec("mplfonts")
     folders = spec.submodule_search_locations if spec else ()
@@ -432,6 +494,97 @@ def _draw_arrow(axes, stops, half_row) -> None:
 def _tinted(color: str, tint: float) -> tuple[float, ...]:
     """Mixes a color with white, so that text stays readable on it."""
     return tuple(1 - tint * (1 - part) for part in matplotlib.colors.to_rgb(color))
+
+
+def _heatmap_boxes(
+    figure: Figure, shown: Sequence[alignment.Attention]
+) -> tuple[list[tuple[float, ...]], tuple[float, float]]:
+    """Places heatmaps in lines like words, with room for the labels of each.
+
+    Returns:
+        For each `(left, top, width, height)` in inches from the top left, and the
+        width and height of them all.
+    """
+    labels = [_heatmap_labels(figure, attention) for attention in shown]
+    above = max(height for _, height, _ in labels) + _HEATMAP_GAP
+    boxes = []
+    start, top, width, bottom = 0.0, above, 0.0, 0.0
+    for attention, (left, _, right) in zip(shown, labels, strict=True):
+        rows, columns = (count * _CELL for count in attention.weights.shape)
+        if start and start + left + columns + right > _HEATMAPS_WIDTH:
+            start, top = 0.0, bottom + above
+        boxes.append((start + left, top, columns, rows))
+        start += left + columns + right
+        width, bottom = max(width, start), max(bottom, top + rows)
+    return boxes, (width, bottom + _HEATMAP_GAP)
+
+
+def _heatmap_labels(figure, attention) -> tuple[float, float, float]:
+    """Measures how far labels reach beyond the cells: left, above and right."""
+    widths = [_inches(figure, token) for token in attention.source_tokens]
+    above, right = 0.25, 0.0
+    if _is_slanted(widths):
+        reach = np.array(widths) * math.sqrt(0.5) + 0.15
+        above = reach.max()
+        to_edge = _CELL * (np.arange(len(widths))[::-1] + 0.5)
+        right = max(0.0, (reach - to_edge).max())
+    left = max(_inches(figure, token) for token in attention.tokens)
+    return left + 0.3, above, right
+
+
+def _inches(figure, text: str) -> float:
+    probe = figure.text(0, 0, text, size=_MAP_LABEL_SIZE, parse_math=False)
+    width = probe.get_window_extent().width / figure.dpi
+    probe.remove()
+    return width
+
+
+def _axes_at(figure, left, top, width, height) -> Axes:
+    """Adds axes at a place in inches from the figure's top left."""
+    whole_width, whole_height = figure.get_size_inches()
+    return figure.add_axes(
+        (
+            left / whole_width,
+            1 - (top + height) / whole_height,
+            width / whole_width,
+            height / whole_height,
+        )
+    )
+
+
+def _draw_heatmap(axes, attention, title) -> None:
+    axes.pcolormesh(
+        attention.weights, cmap=_HEAT, vmin=0, vmax=1, edgecolors=LIGHT, lw=0.5
+    )
+    axes.invert_yaxis()
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.spines[:].set_color(GRAY)
+    text = {"size": _MAP_LABEL_SIZE, "color": INK, "parse_math": False}
+    sources, targets = attention.source_tokens, attention.tokens
+    axes.set_yticks(np.arange(len(targets)) + 0.5, targets, **text)
+    if _is_slanted([_inches(axes.figure, token) for token in sources]):
+        text |= {"rotation": 45, "rotation_mode": "anchor", "ha": "left"}
+    axes.set_xticks(np.arange(len(sources)) + 0.5, sources, **text)
+    for kind, (style, width) in _LINKS.items():
+        for source, target in getattr(attention, kind):
+            axes.add_patch(
+                Rectangle(
+                    (source + 0.08, target + 0.08),
+                    *(0.84, 0.84),
+                    fill=False,
+                    ec=_GOLD,
+                    ls=style,
+                    lw=width,
+                    label=kind,
+                )
+            )
+    if title:
+        axes.set_title(title, loc="left", color=INK, fontsize="medium")
+
+
+def _is_slanted(widths: Sequence[float]) -> bool:
+    return max(widths) > 0.95 * _CELL
 
 
 def _place_labels(axes, points, labels, colors) -> None:

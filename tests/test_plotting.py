@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import logging
 import math
@@ -18,6 +19,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.transforms import Bbox
 
 from s2s_keras import graph_layout, plotting
+from s2s_keras.records import Pair, Translation
 
 HISTORY = {"loss": [3.0, 2.0, 1.5], "val_loss": [3.5, 2.5, 2.2], "accuracy": [0.1] * 3}
 TRAINING = [
@@ -277,6 +279,122 @@ def test_sentence_map_refuses_other_shapes():
             plotting.sentence_map(points, labels)
     with pytest.raises(ValueError, match="1 labels and 2 groups"):
         plotting.sentence_map([[1, 2]], ["a"], groups=["x", "y"])
+
+
+PAIR = Pair(
+    "图书馆 有 书 。", "the library has $books.", ((0, 1), (2, 4), (3, 5)), ((1, 2),)
+)
+SOURCE_TOKENS = ["图书馆", "有", "书", "。", "<eos>"]
+TOKENS = ["the", "library", "has", "$", "books", ".", "<eos>"]
+
+
+def translation(tokens=TOKENS, source_tokens=SOURCE_TOKENS, text=PAIR.target, seed=0):
+    shape = len(tokens), len(source_tokens)
+    weights = np.random.default_rng(seed).dirichlet(np.ones(shape[1]), shape[0])
+    return Translation(text, list(tokens), -1.0, weights, list(source_tokens))
+
+
+def heatmaps(figure):
+    """Returns the axes of each heatmap; the last axes are the color bar's."""
+    figure.draw_without_rendering()
+    return figure.axes[:-1]
+
+
+def labels(axis):
+    return [text.get_text() for text in axis.get_ticklabels()]
+
+
+def test_attention_heatmap_draws_every_weight_under_its_tokens():
+    shown = translation()
+    figure = plotting.attention_heatmap(shown, titles="咖哥")
+    (axes,) = heatmaps(figure)
+    (cells,) = axes.collections
+    np.testing.assert_array_equal(cells.get_array(), shown.weights)
+    assert cells.get_clim() == (0, 1) == figure.axes[-1].get_ylim()
+    assert (labels(axes.xaxis), labels(axes.yaxis)) == (SOURCE_TOKENS, TOKENS)
+    assert axes.xaxis.get_ticks_position() == "top" and axes.yaxis_inverted()
+    np.testing.assert_array_equal(axes.get_yticks(), np.arange(7) + 0.5)
+    assert axes.get_title(loc="left") == "咖哥"
+    assert not axes.patches and not figure.legends
+
+
+def test_attention_heatmap_outlines_gold_links():
+    figure = plotting.attention_heatmap([translation()] * 2, pairs=[None, PAIR])
+    unknown, known = heatmaps(figure)
+    assert not unknown.patches
+    outlines = {
+        (*np.floor(patch.get_center()).astype(int), patch.get_linestyle() == "-")
+        for patch in known.patches
+    }
+    sure = {(*link, True) for link in PAIR.alignment}
+    assert outlines == sure | {(*link, False) for link in PAIR.possible}
+    (key,) = figure.legends
+    texts = [text.get_text() for text in key.get_texts()]
+    assert texts == ["sure link", "possible link"]
+
+
+LONG = (
+    "Nobody expects internationalization of the $5 institution , unfortunately".split()
+)
+
+
+@pytest.mark.parametrize(
+    "source_tokens", [["我", "爱", "书", "。"], SOURCE_TOKENS, LONG, ["unbelievably"]]
+)
+@pytest.mark.parametrize("tokens", [TOKENS, LONG * 2, ["$5", "$6"]])
+def test_attention_heatmaps_keep_their_labels_apart(source_tokens, tokens):
+    shown = translation(tokens, source_tokens)
+    figure = plotting.attention_heatmap([shown] * 5, titles=["title"] * 5)
+    panels = heatmaps(figure)
+    extents = []
+    for axes in panels:
+        cell = axes.bbox.height / len(tokens)
+        assert axes.bbox.width == pytest.approx(cell * len(source_tokens))
+        above, beside = axes.get_xticklabels(), axes.get_yticklabels()
+        for one, other in itertools.pairwise(beside):
+            one, other = one.get_window_extent(), other.get_window_extent()
+            assert not one.overlaps(other)
+        (slant,) = {text.get_rotation() for text in above}
+        for text in above:
+            text.set_rotation(0)
+            extent = text.get_window_extent()
+            room = (
+                cell * math.sqrt(0.5) - extent.height if slant else cell - extent.width
+            )
+            assert room > 0
+            text.set_rotation(slant)
+        extents.append(axes.get_tightbbox())
+    for one, other in itertools.combinations(extents, 2):
+        assert not one.overlaps(other)
+    for extent in (*extents, figure.axes[-1].get_tightbbox()):
+        assert figure.bbox.count_contains(extent.corners()) == 4
+    assert figure.axes[-1].get_tightbbox().x0 > max(extent.x1 for extent in extents)
+    assert figure.get_size_inches()[0] < 15
+
+
+def test_attention_heatmap_names_what_is_wrong():
+    draw = plotting.attention_heatmap
+    shown = translation()
+    with pytest.raises(TypeError, match="translations must be a Translation.*'text'"):
+        draw("text")
+    with pytest.raises(TypeError, match="pairs must be a Pair"):
+        draw(shown, pairs=[("我", "I")])
+    with pytest.raises(ValueError, match="at least one"):
+        draw([])
+    with pytest.raises(ValueError, match=r"translations\[1\]\.weights .* NoneType"):
+        draw([shown, dataclasses.replace(shown, weights=None)])
+    with pytest.raises(ValueError, match=r"must have shape \(7, 5\).*\(5, 7\)"):
+        draw(dataclasses.replace(shown, weights=shown.weights.T))
+    with pytest.raises(ValueError, match="1 pairs and 2 translations"):
+        draw([shown, shown], pairs=PAIR)
+    with pytest.raises(ValueError, match="2 titles and 1 translations"):
+        draw(shown, titles=["a", "b"])
+    with pytest.raises(ValueError, match=r"pairs\[0\]\.alignment must .*None"):
+        draw(shown, pairs=dataclasses.replace(PAIR, alignment=None))
+    with pytest.raises(ValueError, match=r"pairs\[0\] must be the pair of its"):
+        draw(translation(text="the library has books."), pairs=PAIR)
+    with pytest.raises(ValueError, match=r"must have weights of shape \(7, 5\)"):
+        draw(translation(TOKENS[1:]), pairs=PAIR)
 
 
 @pytest.mark.filterwarnings("error")
