@@ -333,6 +333,12 @@ def test_attention_heatmap_outlines_gold_links():
     assert texts == ["sure link", "possible link"]
 
 
+def test_gold_links_fit_a_target_with_unknown_words():
+    shown = translation(["<unk>", *TOKENS[1:]], text="<unk>" + PAIR.target[3:])
+    (axes,) = heatmaps(plotting.attention_heatmap(shown, pairs=PAIR))
+    assert len(axes.patches) == 4
+
+
 LONG = (
     "Nobody expects internationalization of the $5 institution , unfortunately".split()
 )
