@@ -28,6 +28,7 @@ from matplotlib.path import Path
 from matplotlib.transforms import Bbox
 
 from s2s_keras import alignment, graph_layout
+from s2s_keras.attention_explorer import attention_explorer as attention_explorer
 from s2s_keras.records import Pair, Translation
 
 # Okabe and Ito's colors, which color-blind readers can tell apart, darkest first.
