@@ -20,6 +20,10 @@ through a window at what any of them scores.
 import keras
 from keras import ops
 
+# Both are far below any score, and MASKED far below UNKNOWN. MASKED is about the least
+# float32: an infinity would make NaN gradients.
+MASKED, UNKNOWN = -3e38, -1e30
+
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
 class Attention(keras.layers.Layer):
@@ -46,8 +50,10 @@ class Attention(keras.layers.Layer):
 
     has_keys = False  # whether `project` changes the memory
     compares_directly = False  # whether query and memory must have the same units
-
     needs_position = False
+
+    def __init__(self, **kwargs):
+        super().__init__(autocast=False, **kwargs)  # keys must stay precise
 
     def project(self, memory):
         """Returns the keys `(batch, source_length, …)`: once a sentence is enough."""
@@ -75,6 +81,8 @@ class Attention(keras.layers.Layer):
         self.built = True
 
     def call(self, query, memory, memory_mask, keys=None, position=None):
+        self._check_ranks(query.shape, memory_mask.shape)
+        memory = ops.cast(memory, self.compute_dtype)
         single = len(query.shape) == 2
         queries = query[:, None, :] if single else query
         if position is None:
@@ -84,19 +92,14 @@ class Attention(keras.layers.Layer):
         queries, keys = ops.cast(queries, precise), ops.cast(keys, precise)
         scores = self.score(queries, keys)  # (batch, target_length, source_length)
         weights = self.weigh(queries, scores, memory_mask, position)
-        context = ops.matmul(ops.cast(weights, memory.dtype), memory)
+        context = ops.matmul(ops.cast(weights, self.compute_dtype), memory)
         if single:
             context, weights = context[:, 0], weights[:, 0]
         return context, weights
 
     def compute_output_spec(self, query, memory, memory_mask, *_, **__):
         self._check(query.shape, memory.shape)
-        if len(memory_mask.shape) != 2 or len(query.shape) not in (2, 3):
-            raise ValueError(
-                "query must be (batch, units) or (batch, target_length, units) and "
-                "memory_mask (batch, source_length). Received: query with shape "
-                f"{query.shape}, memory_mask with shape {memory_mask.shape}"
-            )
+        self._check_ranks(query.shape, memory_mask.shape)
         steps = query.shape[:-1]
         return (
             keras.KerasTensor((*steps, memory.shape[-1]), dtype=self.compute_dtype),
@@ -115,6 +118,14 @@ class Attention(keras.layers.Layer):
                 f"same units. Received: query with shape {tuple(query_shape)}, memory "
                 f"with shape {tuple(memory_shape)}. Project one of them, or use "
                 "GeneralAttention."
+            )
+
+    def _check_ranks(self, query_shape, mask_shape):
+        if len(mask_shape) != 2 or len(query_shape) not in (2, 3):
+            raise ValueError(
+                "query must be (batch, units) or (batch, target_length, units) and "
+                "memory_mask (batch, source_length). Received: query with shape "
+                f"{tuple(query_shape)}, memory_mask with shape {tuple(mask_shape)}"
             )
 
     @property
@@ -139,8 +150,7 @@ def masked_softmax(scores, mask):
         scores: float32 `(…, source_length)`.
         mask: boolean, broadcast to the shape of `scores`.
     """
-    lowest = -3e38  # about the least float32: an infinity would make NaN gradients
-    weights = ops.softmax(ops.where(mask, scores, lowest), axis=-1)
+    weights = ops.softmax(ops.where(mask, scores, MASKED), axis=-1)
     return ops.where(mask, weights, 0.0)
 
 
@@ -255,10 +265,19 @@ class CosineAttention(Attention):
 
     def score(self, query, keys):
         cosine = ops.matmul(
-            ops.normalize(query, axis=-1, epsilon=1e-6),
-            ops.transpose(ops.normalize(keys, axis=-1, epsilon=1e-6), (0, 2, 1)),
+            _of_length_1(query), ops.transpose(_of_length_1(keys), (0, 2, 1))
         )
         return self.strength(query) * cosine
+
+
+def _of_length_1(vectors):
+    """Divides vectors by their length; zeros stay zeros.
+
+    `ops.normalize` takes the root before the maximum: compiled with XLA, its gradient
+    at a padding's zeros is NaN.
+    """
+    square = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
+    return vectors * ops.rsqrt(ops.maximum(square, 1e-12))
 
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
@@ -266,7 +285,8 @@ class LocationAttention(Attention):
     """$(W q)_s$: Luong et al. (2015), equation 8, "location".
 
     The score of a position does not depend on what stands there. Positions from
-    `longest` on get the weight 0, as in the paper.
+    `longest` on get the weight 0, as in the paper, unless a local attention's window
+    shows nothing else.
 
     Args:
         longest: how many positions $W$ has a row for.
@@ -284,13 +304,8 @@ class LocationAttention(Attention):
     def score(self, query, keys):
         scores = self.position_scores(query)  # (batch, target_length, longest)
         positions = ops.arange(ops.shape(keys)[1], dtype="int32")  # (source_length,)
-        positions = ops.minimum(positions, self.longest - 1)
-        return ops.take(scores, positions, axis=2)
-
-    def weigh(self, query, scores, memory_mask, position):
-        positions = ops.arange(ops.shape(scores)[-1], dtype="int32")
-        within = ops.logical_and(memory_mask, positions[None, :] < self.longest)
-        return super().weigh(query, scores, within, position)
+        known = ops.take(scores, ops.minimum(positions, self.longest - 1), axis=2)
+        return ops.where(positions < self.longest, known, UNKNOWN)
 
     def get_config(self):
         return {**super().get_config(), "longest": self.longest}
@@ -317,7 +332,8 @@ class LocalAttention(Attention):
         self.compares_directly = scoring.compares_directly
 
     def build(self, query_shape, memory_shape, *_, **__):
-        self.scoring.build(query_shape, memory_shape)
+        if not self.scoring.built:  # loading a model builds it first
+            self.scoring.build(query_shape, memory_shape)
         super().build(query_shape, memory_shape)
 
     def keys_of(self, memory):
