@@ -106,6 +106,10 @@ class AttentionDecoder(keras.layers.Layer):
         outputs = ops.repeat(ops.cast(empty, self.compute_dtype), units, axis=1)
         return outputs, ops.zeros_like(memory_mask, dtype=self.attention.precise)
 
+    def build_attention(self, memory_shape):
+        if not self.attention.built:  # loading a model builds it first
+            self.attention.build((None, None, self.units), memory_shape)
+
     def build_cells(self, features):
         for cell in self.cells:
             cell.build((None, features))
@@ -151,7 +155,7 @@ class BahdanauDecoder(AttentionDecoder):
     """
 
     def build(self, inputs_shape, state_shape, memory_shape, *_, **__):
-        self.attention.build((None, None, self.units), memory_shape)
+        self.build_attention(memory_shape)
         self.build_cells(inputs_shape[-1] + memory_shape[-1])
         self.built = True
 
@@ -185,7 +189,7 @@ class InputFeedingDecoder(AttentionDecoder):
         )
 
     def build(self, inputs_shape, state_shape, memory_shape, *_, **__):
-        self.attention.build((None, None, self.units), memory_shape)
+        self.build_attention(memory_shape)
         self.build_cells(inputs_shape[-1] + self.units)
         self.combine.build((None, memory_shape[-1] + self.units))
         self.built = True
@@ -195,7 +199,7 @@ class InputFeedingDecoder(AttentionDecoder):
 
     def advance(self, inputs, state, attend, training):
         inputs = ops.concatenate([inputs, state["attentional"]], axis=-1)
-        hidden, state = self.read(inputs, state, training)
-        context, weights = attend(hidden, state)
+        hidden, after = self.read(inputs, state, training)
+        context, weights = attend(hidden, state)  # whose position is this step's
         attentional = self.combine(ops.concatenate([context, hidden], axis=-1))
-        return attentional, weights, {**state, "attentional": attentional}
+        return attentional, weights, {**after, "attentional": attentional}

@@ -143,8 +143,8 @@ def attention_seq2seq(
         embedding_dim: size of the embeddings.
         layers: recurrent layers in the encoder and in the decoder.
         bidirectional: whether the encoder reads from both ends.
-        reverse_source: whether the encoder reads the source from its end; the memory
-            then stands in that order too, and the weights are turned back.
+        reverse_source: whether the encoder reads the source from its end; memory and
+            weights stand in the source's own order all the same.
         dropout: share of the units dropped from the embeddings, between recurrent
             layers and before the output layer, never between time steps.
         embedding_stddev: standard deviation of the normal distribution that the

@@ -27,6 +27,7 @@ class Encoder:
         self.embedding = embedding
         self.mask = PaddingMask(name="source_mask")
         self.reverse = ReverseSequence(name="reversed") if reverse_source else None
+        self.turn_back = ReverseSequence(name="turned_back")
         self.dropouts = [dropping(dropout, f"source_dropout_{n}") for n in numbers]
         self.readers = [reader(cell, units, name=f"encoder_{n}") for n in numbers]
         self.bridges = {
@@ -54,7 +55,7 @@ class Encoder:
                 bridge = self.bridges.get(name)
                 state[name] = bridge(tensor) if bridge else tensor  # (batch, units)
         if self.reverse:
-            memory = self.reverse(memory, mask)  # in the source's order again
+            memory = self.turn_back(memory, mask)  # in the source's order again
         return memory, mask, state
 
 

@@ -47,11 +47,15 @@ class Seq2Seq:
 
 
 def _nodes(graph):
-    """Lists a functional model's layers, each with the names of its inputs."""
-    config = graph.get_config()
+    """Lists a functional model's layers, each with the names of its inputs.
+
+    Operations that are no layer, such as the zeros a state starts from, are left out.
+    """
+    layers = {layer.name for layer in graph.layers}
     return [
-        (layer["name"], sorted(set(_histories(layer["inbound_nodes"]))))
-        for layer in config["layers"]
+        (node["name"], sorted(layers.intersection(_histories(node["inbound_nodes"]))))
+        for node in graph.get_config()["layers"]
+        if node["name"] in layers
     ]
 
 
