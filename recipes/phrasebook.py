@@ -72,15 +72,12 @@ RUNS = {
         )
         for kind in ("monotonic", "predictive")
     },
-    "luong additive, 8 epochs": Run(RANDOM, _attention("additive"), epochs=8),
     **{
-        f"{name} on {corpus}": Run(corpus, model, epochs)
+        f"{name} on {corpus}": Run(corpus, model)
         for corpus in (LENGTH, COMPOSITION)
-        for name, model, epochs in (
-            ("plain", PLAIN, EPOCHS),
-            ("plain, 9 epochs", PLAIN, 9),
-            ("luong additive", _attention("additive"), EPOCHS),
-            ("bahdanau additive", _attention("additive", placement="bahdanau"), EPOCHS),
+        for name, model in (
+            ("plain", PLAIN),
+            ("luong additive", _attention("additive")),
         )
     },
 }
