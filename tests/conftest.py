@@ -24,14 +24,14 @@ SIZES = {
 
 @pytest.fixture(scope="session")
 def fresh_model():
-    """Builds a small encoder–decoder; equal arguments give equal weights."""
+    """Builds a small model; equal arguments give equal weights."""
     import keras  # here, so that tests without a model do not wait for TensorFlow
 
     from s2s_keras import models
 
-    def build(**arguments):
+    def build(builder="encoder_decoder", **arguments):
         keras.utils.set_random_seed(3)
-        return models.encoder_decoder(**SIZES | arguments)
+        return models.build({"builder": builder, **SIZES, **arguments})
 
     return build
 

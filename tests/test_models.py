@@ -1,14 +1,18 @@
 """Tests of `s2s_keras.models`: three graphs that share their layers."""
 
+import itertools
 import json
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 from matplotlib.figure import Figure
 
-from s2s_keras import models, training
+from s2s_keras import batches, decoding, models, training
+from s2s_keras.layers import attention
+from s2s_keras.losses import cross_entropy
 
 CELLS = ("rnn", "gru", "lstm")
 VARIANTS = [
@@ -23,22 +27,57 @@ VARIANTS += [
 ]
 VARIANTS += [{"cell": "gru", "context": "every_step", "bidirectional": True}]
 
+LUONG = {"builder": "attention_seq2seq", "cell": "rnn"}
+FEEDING = LUONG | {"input_feeding": True}
+BAHDANAU = LUONG | {"placement": "bahdanau"}
+FAMILIES = (LUONG, FEEDING, BAHDANAU)
+OTHERWISE = itertools.cycle(
+    [
+        {"layers": 2},
+        {"bidirectional": False, "cell": "lstm"},
+        {"reverse_source": True, "cell": "gru"},
+        {"cell": "lstm", "layers": 2, "reverse_source": True, "bidirectional": False},
+    ]
+)
+ATTENDING = [
+    family | {"score": score} | next(OTHERWISE)
+    for score in attention.SCORES
+    for family in FAMILIES
+]
+ATTENDING += [
+    family | {"score": score, "local": local, "window": 1} | next(OTHERWISE)
+    for local, scores in (
+        ("monotonic", ("additive", "location", "dot")),
+        ("predictive", ("general", "concat", "cosine")),
+    )
+    for score, family in zip(scores, FAMILIES, strict=True)
+]
+
 
 def named(arguments):
-    return " ".join(f"{name}={value}" for name, value in arguments.items())
+    said = {name: value for name, value in arguments.items() if name != "builder"}
+    return " ".join(f"{name}={value}" for name, value in said.items())
 
 
 every_variant = pytest.mark.parametrize("arguments", VARIANTS, ids=named)
+every_attending_variant = pytest.mark.parametrize("arguments", ATTENDING, ids=named)
+every_family = pytest.mark.parametrize("arguments", FAMILIES, ids=named)
 
 
 def steps(model, source, target_in):
     """Feeds gold tokens one by one; returns logits `(batch, target_length, …)`."""
-    state = model.encoder(source)
-    logits = []
+    logits, _ = walk(model, source, target_in)
+    return logits
+
+
+def walk(model, source, target_in):
+    """Feeds gold tokens one by one; returns logits and the states after them."""
+    states, logits = [model.encoder(source)], []
     for token in ops.convert_to_tensor(target_in.T):
-        step_logits, state = model.step([token, state])
+        step_logits, state = model.step([token, states[-1]])
         logits.append(step_logits)
-    return np.stack(logits, axis=1)
+        states.append(state)
+    return np.stack(logits, axis=1), states[1:]
 
 
 # One set of layers, three graphs
@@ -61,8 +100,6 @@ def test_gold_tokens_through_step_give_the_training_logits(
     ids=named,
 )
 def test_the_three_graphs_still_agree_after_training(arguments, fresh_model, toy):
-    from s2s_keras import batches
-
     pairs, source_tokenizer, target_tokenizer = toy
     model = fresh_model(
         source_vocabulary=len(source_tokenizer),
@@ -189,6 +226,492 @@ def test_mixed_precision_gives_finite_float32_logits(fresh_model, random_batch):
             assert np.abs(difference).max() < 0.01
     finally:
         keras.config.set_dtype_policy("float32")
+
+
+# Attention
+
+
+@every_attending_variant
+def test_gold_tokens_through_step_give_the_training_logits_and_weights(
+    arguments, shared_model, random_batch
+):
+    model = shared_model(**arguments)
+    source, target_in, *_ = random_batch()
+    logits = model.training([source, target_in]).numpy()
+    weights = model.attention([source, target_in]).numpy()
+    assert (logits.shape, weights.shape) == ((3, 5, 13), (3, 5, 6))
+    step_logits, states = walk(model, source, target_in)
+    np.testing.assert_allclose(step_logits, logits, atol=1e-5)
+    step_weights = np.stack([state["weights"] for state in states], axis=1)
+    np.testing.assert_allclose(step_weights, weights, atol=1e-5)
+
+    np.testing.assert_allclose(weights.sum(axis=-1), 1.0, atol=1e-6)
+    assert (weights[np.broadcast_to(source[:, None] == 0, weights.shape)] == 0.0).all()
+    assert np.ptp(weights[0], axis=1).min() > 1e-4, "the source must matter"
+
+
+@every_attending_variant
+def test_the_state_of_attention_keeps_its_structure(
+    arguments, shared_model, random_batch
+):
+    model = shared_model(**arguments)
+    source, target_in, *_ = random_batch()
+    state = model.encoder(source)
+    _, after = model.step([ops.convert_to_tensor(target_in[:, 0]), state])
+    shapes = {
+        f"{part}_{number}": (3, 7)
+        for part in (("hidden", "cell") if arguments["cell"] == "lstm" else ("hidden",))
+        for number in range(1, arguments.get("layers", 1) + 1)
+    }
+    both_ways = arguments.get("bidirectional", True)
+    direct = arguments["score"] in ("dot", "scaled_dot", "cosine")
+    memory_units = 14 if both_ways and not direct else 7
+    shapes |= {"memory": (3, 6, memory_units), "memory_mask": (3, 6)}
+    shapes |= {"weights": (3, 6)}
+    if arguments["score"] in ("additive", "concat", "general"):
+        shapes["keys"] = (3, 6, 7)
+    if arguments.get("local") == "monotonic":
+        shapes["position"] = (3,)
+    if arguments.get("input_feeding"):
+        shapes["attentional"] = (3, 7)
+    for tensors in (state, after):
+        assert {name: tuple(tensor.shape) for name, tensor in tensors.items()} == shapes
+    for name, tensor in state.items():
+        assert tensor.dtype == after[name].dtype
+    for name in {"memory", "memory_mask", "keys"} & shapes.keys():
+        np.testing.assert_array_equal(after[name], state[name])
+    np.testing.assert_array_equal(state["memory_mask"], source != 0)
+    np.testing.assert_array_equal(state["weights"], 0.0)
+    if "position" in shapes:
+        np.testing.assert_array_equal(state["position"], 0)
+        np.testing.assert_array_equal(after["position"], 1)
+    if "attentional" in shapes:
+        np.testing.assert_array_equal(state["attentional"], 0.0)
+
+
+@every_attending_variant
+def test_the_graphs_of_attention_share_every_weight_and_none_is_there_twice(
+    arguments, shared_model
+):
+    model = shared_model(**arguments)
+    in_training = {id(weight) for weight in model.training.weights}
+    assert len(in_training) == len(model.training.weights)
+    for graph in (model.encoder, model.step, model.attention):
+        assert {id(weight) for weight in graph.weights} <= in_training
+    in_parts = {id(w) for graph in (model.encoder, model.step) for w in graph.weights}
+    assert in_parts == in_training
+
+
+@pytest.mark.parametrize("arguments", ATTENDING[::2], ids=named)
+def test_every_weight_of_attention_gets_a_finite_gradient(
+    arguments, shared_model, random_batch
+):
+    model = shared_model(**arguments)
+    source, target_in, target_out, weight = random_batch()
+    with tf.GradientTape() as tape:
+        logits = model.training([source, target_in], training=True)
+        loss = cross_entropy()(target_out, logits, weight)
+    variables = model.training.trainable_variables
+    gradients = tape.gradient(loss, [variable.value for variable in variables])
+    assert len(variables) == len(model.training.weights)
+    for variable, gradient in zip(variables, gradients, strict=True):
+        assert gradient is not None, variable.path
+        assert np.isfinite(tf.convert_to_tensor(gradient)).all(), variable.path
+        assert np.any(tf.convert_to_tensor(gradient)), variable.path
+
+
+def softmax(scores):
+    powers = np.exp(scores - scores.max())
+    return powers / powers.sum()
+
+
+def weights_of(layer):
+    return [np.float64(weight) for weight in layer.get_weights()]
+
+
+def by_hand(model, source, target_in):
+    """Computes the logits and weights of one row from the papers' equations.
+
+    The model has `"rnn"` cells, the score "general", and any placement.
+    """
+    state = {
+        name: np.float64(tensor[0]) for name, tensor in model.encoder(source).items()
+    }
+    layer = {layer.name: layer for layer in model.training.layers}
+    feeding, placement = (model.config[n] for n in ("input_feeding", "placement"))
+    loop = layer.get("decoder")
+    numbers = range(1, model.config["layers"] + 1)
+    cells = loop.cells if loop else [layer[f"decoder_{n}"] for n in numbers]
+    attend = loop.attention if loop else layer["general_attention"]
+    (general,) = weights_of(attend)
+    memory = state["memory"][: np.count_nonzero(source)]  # (source_length, …)
+    hidden = [state[f"hidden_{n}"] for n in numbers]
+    attentional = np.zeros(model.config["units"])
+
+    def attended(query):
+        weights = softmax(np.array([query @ general.T @ vector for vector in memory]))
+        return weights, weights @ memory
+
+    def read(inputs):
+        for number, cell in enumerate(cells):
+            kernel, recurrent_kernel, bias = weights_of(cell)
+            inputs = np.tanh(inputs @ kernel + hidden[number] @ recurrent_kernel + bias)
+            hidden[number] = inputs
+
+    def beside(*vectors):
+        return np.concatenate(vectors)
+
+    all_logits, all_weights = [], []
+    for token in target_in[0]:
+        embedded = weights_of(layer["target_embedding"])[0][token]
+        if placement == "bahdanau":
+            weights, context = attended(hidden[-1])
+            read(beside(embedded, context))
+            kernel, bias = weights_of(layer["readout"])
+            output = np.tanh(beside(hidden[-1], context, embedded) @ kernel + bias)
+        else:
+            read(beside(embedded, attentional) if feeding else embedded)
+            weights, context = attended(hidden[-1])
+            (kernel,) = weights_of(loop.combine if loop else layer["attentional"])
+            output = attentional = np.tanh(beside(context, hidden[-1]) @ kernel)
+        kernel, bias = weights_of(layer["logits"])
+        all_logits.append(output @ kernel + bias)
+        all_weights.append(weights)
+    return np.array(all_logits), np.array(all_weights)
+
+
+@every_family
+@pytest.mark.parametrize("layers", [1, 2])
+def test_decoders_with_attention_follow_the_papers(
+    arguments, layers, fresh_model, random_batch
+):
+    model = fresh_model(**arguments, score="general", layers=layers)
+    random = np.random.default_rng(0)
+    for weight in model.training.weights:  # the biases start from 0
+        weight.assign(weight + random.normal(size=weight.shape, scale=0.3))
+    source, target_in, target_out, _ = random_batch()
+    logits = model.training([source, target_in])
+    weights = model.attention([source, target_in])
+    for row in range(3):
+        length = np.count_nonzero(target_out[row])
+        one = slice(row, row + 1)
+        expected, expected_weights = by_hand(
+            model, source[one], target_in[one, :length]
+        )
+        np.testing.assert_allclose(logits[row, :length], expected, atol=2e-5)
+        real = np.count_nonzero(source[row])
+        np.testing.assert_allclose(
+            weights[row, :length, :real], expected_weights, atol=1e-5
+        )
+
+
+@every_family
+def test_the_memory_is_what_the_top_reader_wrote_in_the_sources_order(
+    arguments, fresh_model, random_batch
+):
+    source, *_ = random_batch()
+    backwards = source.copy()
+    for row in backwards:
+        length = np.count_nonzero(row)
+        row[:length] = row[:length][::-1].copy()
+    sizes = {"layers": 2, "bidirectional": False}
+    plain = fresh_model(**arguments, **sizes)
+    reversing = fresh_model(**arguments, **sizes, reverse_source=True)
+    values = {weight.path: weight.value for weight in plain.training.weights}
+    for weight in reversing.training.weights:
+        weight.assign(values[weight.path])
+    expected, actual = plain.encoder(backwards), reversing.encoder(source)
+    for row, length in enumerate(np.count_nonzero(source, axis=1)):
+        memory = expected["memory"][row].numpy()
+        np.testing.assert_allclose(
+            memory[length - 1], expected["hidden_2"][row], atol=1e-6
+        )
+        memory[:length] = memory[:length][::-1].copy()
+        np.testing.assert_allclose(actual["memory"][row], memory, atol=1e-6)
+
+
+@every_family
+@pytest.mark.parametrize("reverse_source", [False, True])
+def test_the_window_of_a_token_has_its_center_at_the_same_place_in_the_source(
+    arguments, reverse_source, shared_model, random_batch
+):
+    model = shared_model(
+        **arguments, local="monotonic", window=1, reverse_source=reverse_source
+    )
+    source, target_in, *_ = random_batch()
+    seen = model.attention([source, target_in]).numpy() > 0.0
+    for row, length in enumerate(np.count_nonzero(source, axis=1)):
+        for step in range(5):
+            center = min(step, length - 1)
+            expected = [n for n in range(length) if abs(n - center) <= 1]
+            assert np.flatnonzero(seen[row, step]).tolist() == expected
+
+
+@every_family
+@pytest.mark.parametrize("score", ["additive", "general"])
+def test_keys_are_projected_once_in_the_encoder(
+    arguments, score, fresh_model, random_batch
+):
+    model = fresh_model(**arguments, score=score)
+    source, target_in, *_ = random_batch()
+    token, state = ops.convert_to_tensor(target_in[:, 0]), model.encoder(source)
+    logits, _ = model.step([token, state])
+    (kernel,) = (
+        w for w in model.encoder.weights if w.path.endswith("key_projection/kernel")
+    )
+    np.testing.assert_allclose(state["keys"], state["memory"] @ kernel, atol=1e-6)
+    kernel.assign(2.0 * kernel + 1.0)
+    same, _ = model.step([token, state])
+    np.testing.assert_array_equal(same, logits)
+    other, _ = model.step([token, model.encoder(source)])
+    assert np.abs(other - logits).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "family, score, bidirectional, expected",
+    [
+        (LUONG, "dot", False, 0),
+        (LUONG, "dot", True, 14 * 7),  # the bridge of the memory
+        (LUONG, "general", True, 14 * 7),
+        (LUONG, "additive", True, 14 * 7 + 7 * 7 + 7),
+        (FEEDING, "concat", True, 14 * 7 + 7 * 7 + 7),
+        (FEEDING, "cosine", False, 7 + 1),
+        (BAHDANAU, "location", True, 7 * 50),
+    ],
+    ids=str,
+)
+def test_a_model_has_the_weights_of_the_papers_and_no_more(
+    family, score, bidirectional, expected, shared_model
+):
+    model = shared_model(**family, score=score, bidirectional=bidirectional)
+
+    def rnn(inputs):
+        return inputs * 7 + 7 * 7 + 7
+
+    direct = score in ("dot", "scaled_dot", "cosine")
+    memory_units = 14 if bidirectional and not direct else 7
+    expected += 11 * 5 + 13 * 5 + rnn(5) * (2 if bidirectional else 1)
+    expected += 14 * 7 + 7 if bidirectional else 0  # the bridge of the state
+    expected += {
+        named(LUONG): rnn(5) + (memory_units + 7) * 7,
+        named(FEEDING): rnn(5 + 7) + (memory_units + 7) * 7,
+        named(BAHDANAU): rnn(5 + memory_units) + (7 + memory_units + 5) * 7 + 7,
+    }[named(family)]
+    expected += 7 * 13 + 13
+    assert model.training.count_params() == expected
+
+
+@pytest.mark.parametrize("arguments", [FEEDING, BAHDANAU], ids=named)
+def test_a_looping_decoder_is_a_loop_in_the_graph(arguments, shared_model):
+    training_graph = shared_model(**arguments).training
+    sizes = set()
+    for length in (3, 40):
+        traced = tf.function(training_graph).get_concrete_function(
+            [tf.TensorSpec([2, 6], tf.int32), tf.TensorSpec([2, length], tf.int32)]
+        )
+        sizes.add(len(traced.graph.get_operations()))
+    assert len(sizes) == 1
+    traces = []
+
+    @tf.function(input_signature=2 * [tf.TensorSpec([None, None], tf.int32)])
+    def run(source, target_in):
+        traces.append(target_in.shape)
+        return training_graph([source, target_in])
+
+    for length in (1, 4, 30):
+        source, target_in = np.full((2, 6), 5), np.full((2, length), 5)
+        logits = run(source.astype("int32"), target_in.astype("int32"))
+        np.testing.assert_allclose(
+            logits, training_graph([source, target_in]), atol=1e-5
+        )
+    assert len(traces) == 1
+
+
+@pytest.mark.parametrize("arguments", FAMILIES, ids=named)
+def test_dropout_changes_training_of_attention_alone(
+    arguments, fresh_model, random_batch
+):
+    model = fresh_model(**arguments, dropout=0.5, layers=2)
+    source, target_in, *_ = random_batch()
+    calm = [model.training([source, target_in]) for _ in range(2)]
+    np.testing.assert_array_equal(*calm)
+    wild = [model.training([source, target_in], training=True) for _ in range(2)]
+    assert np.abs(wild[0] - wild[1]).max() > 0.1
+    np.testing.assert_allclose(steps(model, source, target_in), calm[0], atol=1e-5)
+
+
+@every_family
+def test_mixed_precision_keeps_attention_weights_in_float32(
+    arguments, fresh_model, random_batch
+):
+    source, target_in, target_out, weight = random_batch()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = fresh_model(**arguments, dropout=0.2, layers=2, local="predictive")
+        with tf.GradientTape() as tape:
+            logits = model.training([source, target_in], training=True)
+            loss = cross_entropy()(target_out, logits, weight)
+        variables = model.training.trainable_variables
+        for gradient in tape.gradient(loss, [v.value for v in variables]):
+            assert np.isfinite(tf.convert_to_tensor(gradient)).all()
+        logits = model.training([source, target_in])
+        weights = model.attention([source, target_in])
+        assert (logits.dtype, weights.dtype) == ("float32", "float32")
+        step_logits, states = walk(model, source, target_in)
+        assert states[0]["memory"].dtype == states[0]["hidden_1"].dtype == "float16"
+        assert states[0]["weights"].dtype == states[0]["keys"].dtype == "float32"
+        assert np.abs(step_logits - logits).max() < 0.01
+        step_weights = np.stack([state["weights"] for state in states], axis=1)
+        assert np.abs(step_weights - weights).max() < 0.01
+        np.testing.assert_allclose(tf.reduce_sum(weights, -1), 1.0, atol=1e-6)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def toy_batches(toy):
+    pairs, source_tokenizer, target_tokenizer = toy
+    train = batches.make(pairs, source_tokenizer, target_tokenizer, 5)
+    vocabularies = {
+        "source_vocabulary": len(source_tokenizer),
+        "target_vocabulary": len(target_tokenizer),
+    }
+    return train, vocabularies
+
+
+@every_family
+def test_attention_learns_the_toy_corpus_and_its_graphs_still_agree(
+    arguments, fresh_model, toy
+):
+    train, vocabularies = toy_batches(toy)
+    sizes = {"units": 16, "embedding_dim": 16, "dropout": 0.1}
+    model = fresh_model(**arguments | sizes | vocabularies)
+    history = training.fit(model, train, epochs=40, learning_rate=0.02)
+    assert history.history["loss"][0] == pytest.approx(
+        np.log(vocabularies["target_vocabulary"]), rel=0.3
+    )
+    ((source, target_in), target_out, _), *_ = train
+    found = decoding.greedy(model, source, 20)
+    np.testing.assert_array_equal(found.tokens, target_out)
+    logits = model.training([source, target_in])
+    step_logits, _ = walk(model, source, target_in.numpy())
+    np.testing.assert_allclose(step_logits, logits, atol=1e-4)
+    weights = model.attention([source, target_in]).numpy()
+    real = target_out.numpy() != 0
+    np.testing.assert_allclose(found.weights[real], weights[real], atol=1e-5)
+
+
+def test_mixed_precision_trains_attention(fresh_model, toy):
+    train, vocabularies = toy_batches(toy)
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = fresh_model(**BAHDANAU | vocabularies, score="cosine")
+        history = training.fit(model, train, epochs=8, learning_rate=0.02).history
+        assert np.isfinite(history["loss"]).all()
+        assert history["loss"][-1] < history["loss"][0]
+        for variable in model.training.weights:
+            assert np.isfinite(variable).all()
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        LUONG | {"score": "cosine", "local": "predictive", "reverse_source": True},
+        FEEDING | {"score": "location", "local": "monotonic", "layers": 2},
+        BAHDANAU | {"score": "additive", "cell": "lstm", "dropout": 0.1},
+    ],
+    ids=named,
+)
+def test_a_saved_training_graph_with_attention_gives_the_same_logits(
+    arguments, shared_model, random_batch, tmp_path
+):
+    model = shared_model(**arguments)
+    model.training.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    source, target_in, *_ = random_batch()
+    np.testing.assert_allclose(
+        loaded([source, target_in]), model.training([source, target_in]), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("arguments", ATTENDING[::7], ids=named)
+def test_configuration_and_weights_make_the_same_model_with_attention(
+    arguments, shared_model, random_batch, tmp_path
+):
+    model = shared_model(**arguments)
+    copy = models.build(json.loads(json.dumps(model.config)))
+    assert copy.config == model.config
+    model.training.save_weights(tmp_path / "model.weights.h5")
+    copy.training.load_weights(tmp_path / "model.weights.h5")
+    source, target_in, *_ = random_batch()
+    np.testing.assert_array_equal(
+        copy.training([source, target_in]), model.training([source, target_in])
+    )
+    np.testing.assert_array_equal(
+        copy.attention([source, target_in]), model.attention([source, target_in])
+    )
+    np.testing.assert_array_equal(
+        steps(copy, source, target_in), steps(model, source, target_in)
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"score": "Dot"}, "score must be one of .*'dot'.* Received: 'Dot'"),
+        ({"placement": "Luong"}, "placement must be one of .* Received: 'Luong'"),
+        (
+            {"placement": "bahdanau", "input_feeding": True},
+            "input_feeding must be False with placement='bahdanau'.* Received: True",
+        ),
+        ({"input_feeding": "yes"}, "input_feeding must be True or False.*'yes'"),
+        ({"bidirectional": "no"}, "bidirectional must be True or False.*'no'"),
+        ({"reverse_source": 2}, "reverse_source must be True or False.* 2"),
+        ({"local": "window"}, "local must be one of .*'monotonic'.*'window'"),
+        ({"window": 0}, "window must be a whole number of at least 1. Received: 0"),
+        ({"window": 2.5}, "window .* Received: 2.5"),
+        ({"longest": 0}, "longest must be a whole number of at least 1. Received: 0"),
+        ({"units": 0}, "units must be a whole number of at least 1. Received: 0"),
+        ({"units": True}, "units must be a whole number .* Received: True"),
+        ({"cell": "elman"}, "cell must be one of .* Received: 'elman'"),
+        ({"dropout": 1.0}, "dropout .* below 1. Received: 1.0"),
+        ({"source_vocabulary": 4}, "source_vocabulary .* at least 5. Received: 4"),
+    ],
+    ids=str,
+)
+def test_a_bad_argument_of_attention_is_named(arguments, message, fresh_model):
+    with pytest.raises(ValueError, match=message):
+        fresh_model("attention_seq2seq", **arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        (LUONG, {"additive_attention", "context_and_hidden", "attentional"}),
+        (FEEDING | {"local": "monotonic"}, {"decoder", "bridge_hidden_1"}),
+        (
+            BAHDANAU | {"score": "dot", "reverse_source": True, "dropout": 0.1},
+            {"decoder", "output_and_token", "readout", "reversed", "turned_back"},
+        ),
+    ],
+    ids=["luong", "input feeding", "bahdanau"],
+)
+def test_the_diagram_shows_attention_by_its_layers_alone(
+    arguments, expected, shared_model
+):
+    import matplotlib
+
+    matplotlib.use("agg")
+    model = shared_model(**arguments)
+    drawn = {text.get_text() for text in model.diagram().findobj(matplotlib.text.Text)}
+    assert expected | {"training", "encoder", "step", "encoder_1", "logits"} <= drawn
+    layers = {
+        layer.name
+        for graph in (model.training, model.encoder, model.step)
+        for layer in graph.layers
+    }
+    assert drawn - {"", "training", "encoder", "step"} == layers
 
 
 # The configuration

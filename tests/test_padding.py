@@ -20,6 +20,16 @@ MODELS += [
     {"cell": "gru", "context": "every_step", "layers": 2, "bidirectional": True},
     {"cell": "lstm", "layers": 2, "bidirectional": True, "reverse_source": True},
 ]
+ATTENDING = [
+    {"score": "additive", "cell": "gru"},
+    {"score": "location", "longest": 4, "cell": "rnn", "reverse_source": True},
+    {"score": "dot", "local": "monotonic", "cell": "rnn", "window": 1},
+    {"score": "cosine", "input_feeding": True, "cell": "gru", "layers": 2},
+    {"score": "location", "input_feeding": True, "local": "monotonic", "window": 1},
+    {"score": "concat", "placement": "bahdanau", "bidirectional": False},
+    {"score": "general", "placement": "bahdanau", "local": "predictive", "window": 2},
+]
+MODELS += [{"builder": "attention_seq2seq"} | arguments for arguments in ATTENDING]
 
 
 def named(arguments):
@@ -29,8 +39,13 @@ def named(arguments):
 every_model = pytest.mark.parametrize("arguments", MODELS, ids=named)
 
 
+OF_THE_SOURCE = ("memory", "memory_mask", "keys", "weights")
+
+
 def right_padded(array, columns):
-    return np.pad(array, ((0, 0), (0, columns)))
+    """Adds zeros to the second axis."""
+    array = np.asarray(array)
+    return np.pad(array, ((0, 0), (0, columns)) + ((0, 0),) * (array.ndim - 2))
 
 
 def close(actual, expected):
@@ -93,11 +108,18 @@ def test_padding_changes_no_logit_state_loss_or_metric(
     logits = model.training([source, target_in])
     wide_logits = model.training(wider[:2])
     close(wide_logits[:, : target_in.shape[1]], logits)
+    if model.attention:
+        weights = model.attention([source, target_in])
+        wide_weights = model.attention(wider[:2]).numpy()
+        close(wide_weights[:, : target_in.shape[1], : source.shape[1]], weights)
+        np.testing.assert_array_equal(wide_weights[:, :, source.shape[1] :], 0.0)
 
     state, wide_state = model.encoder(source), model.encoder(wider[0])
     assert state.keys() == wide_state.keys()
-    for name in state:
-        close(wide_state[name], state[name])
+    for name, tensor in state.items():
+        if name in OF_THE_SOURCE:
+            tensor = right_padded(tensor, 3)
+        close(wide_state[name], tensor)
 
     close(
         cross_entropy()(wider[2], wide_logits, wider[3]),
@@ -126,7 +148,11 @@ def test_the_other_rows_of_a_batch_change_no_logit_and_no_state(
         alone = model.training([own_source, target_in[row : row + 1, :length]])
         close(alone[0], logits[row, :length])
         for name, tensor in model.encoder(own_source).items():
-            close(tensor[0], state[name][row])
+            if name in OF_THE_SOURCE:
+                close(tensor[0], state[name][row, : own_source.shape[1]])
+                assert not np.any(state[name][row, own_source.shape[1] :])
+            else:
+                close(tensor[0], state[name][row])
 
 
 @every_model
@@ -140,12 +166,18 @@ def test_neither_padding_nor_other_rows_change_what_greedy_finds(
     np.testing.assert_array_equal(wide.tokens, found.tokens)
     np.testing.assert_array_equal(wide.lengths, found.lengths)
     close(wide.scores, found.scores)
+    if model.attention:
+        close(wide.weights[:, :, : source.shape[1]], found.weights)
+        assert not np.any(wide.weights[:, :, source.shape[1] :])
     for row, ids in enumerate(source):
         alone = decoding.greedy(model, ids[None, : np.count_nonzero(ids)], 8)
         length = found.lengths[row]
         assert alone.lengths == [length]
         np.testing.assert_array_equal(alone.tokens[0], found.tokens[row, :length])
         close(alone.scores[0], found.scores[row])
+        if model.attention:
+            shape = alone.weights.shape[1:]
+            close(alone.weights[0], found.weights[row, : shape[0], : shape[1]])
     assert len({tuple(row) for row in found.tokens}) > 1, "the sources must matter"
 
 
@@ -160,6 +192,10 @@ def test_no_output_of_a_graph_carries_a_keras_mask(
         [keras.ops.convert_to_tensor(target_in[:, 0]), state]
     )
     outputs = [model.training([source, target_in]), logits, state, new_state]
-    outputs += [graph.outputs for graph in (model.training, model.encoder, model.step)]
+    graphs = [model.training, model.encoder, model.step]
+    if model.attention:
+        graphs.append(model.attention)
+        outputs.append(model.attention([source, target_in]))
+    outputs += [graph.outputs for graph in graphs]
     for tensor in keras.tree.flatten(outputs):
         assert getattr(tensor, "_keras_mask", None) is None

@@ -235,6 +235,7 @@ CHOICES = {
     "placement": ("luong", "bahdanau"),
     "local": (None, "monotonic", "predictive"),
 }
+SWITCHES = ("bidirectional", "reverse_source", "input_feeding")
 LEAST = {
     "source_vocabulary": len(SPECIAL_TOKENS) + 1,
     "target_vocabulary": len(SPECIAL_TOKENS) + 1,
@@ -257,9 +258,15 @@ def _check(config):
             raise ValueError(
                 f"{name} must be one of {CHOICES[name]}. Received: {config[name]!r}"
             )
+    for name in [name for name in SWITCHES if name in config]:
+        if not isinstance(config[name], bool):
+            raise ValueError(
+                f"{name} must be True or False. Received: {config[name]!r}"
+            )
     for name in [name for name in LEAST if name in config]:
         value = config[name]
-        if not isinstance(value, int) or value < LEAST[name]:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if not whole or value < LEAST[name]:
             raise ValueError(
                 f"{name} must be a whole number of at least {LEAST[name]}. "
                 f"Received: {value!r}"
