@@ -26,7 +26,7 @@ export S2S_KERAS_DATA
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lab notebooks colab colab-test clean
+.PHONY: help run test lab notebooks tables colab colab-test clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -45,6 +45,9 @@ lab: $(READY) ## open the notebooks in JupyterLab
 
 notebooks: $(READY) ## execute every notebook again and store its outputs
 	@$(PY) -m tools.notebooks store $(ONLY)
+
+tables: $(READY) ## write the recipes' results into README and notebooks
+	@$(PY) -m recipes.tables
 
 colab: $(READY) ## let the notebooks open in Colab: make colab REPO=owner/name
 	@$(PY) -m tools.notebooks stamp "$(REPO)"

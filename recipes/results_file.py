@@ -45,7 +45,7 @@ class ResultsFile:
 def as_stored(value):
     """Returns a value as JSON gives it back, floats to six digits."""
     return json.loads(
-        json.dumps(value, default=str),
+        json.dumps(value),
         parse_float=lambda digits: float(f"{float(digits):.6g}"),
     )
 
