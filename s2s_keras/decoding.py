@@ -47,6 +47,7 @@ def score(seq2seq, source, target):
         attention weights with which the model chose among all tokens at each step.
 
     Raises:
+        TypeError: if `target` holds anything but integers.
         ValueError: if `source` has no row, or `target` not one row of tokens for each.
     """
     source = _source(source)
@@ -56,11 +57,14 @@ def score(seq2seq, source, target):
             f"target must be (batch, target_length) with {rows} rows, one for each "
             f"source. Received: shape {target.shape}"
         )
-    real = target != PAD
-    if not real[:, 0].all() or (real[:, 1:] > real[:, :-1]).any():
+    if not np.issubdtype(target.dtype, np.integer):
+        raise TypeError(f"target must be int ids. Received: dtype {target.dtype}")
+    real, going_on = target != PAD, (target != PAD) & (target != EOS)
+    if not real[:, 0].all() or (real[:, 1:] > going_on[:, :-1]).any():
         raise ValueError(
-            "every row of target must be tokens, at least one, and after them PAD "
-            f"({PAD}) alone. Received: {target.tolist()}"
+            f"every row of target must be tokens, at least one, the last of them EOS "
+            f"({EOS}) or none, and after them PAD ({PAD}) alone. "
+            f"Received: {target.tolist()}"
         )
     return _run(_score, seq2seq, source, _tensor(target))
 

@@ -13,7 +13,7 @@ import keras
 
 from s2s_keras import batches, decoding, models
 from s2s_keras.records import Translation
-from s2s_keras.text import EOS, PAD, UNK, Tokenizer
+from s2s_keras.text import EOS, UNK, Tokenizer
 
 BATCH_SIZE = 64
 SOURCE_LIMIT = 1_000
@@ -98,15 +98,21 @@ class Translator:
             ValueError: if a source cannot be translated (see `translate`), or a target
                 holds no token.
         """
+        pairs = list(pairs)
         sources = [[*ids, EOS] for ids in self._checked([p.source for p in pairs])]
-        targets = batches.sources(
-            [pair.target for pair in pairs], self.target_tokenizer
-        )
-        lengths = (targets != PAD).sum(axis=1)  # (pairs,)
+        targets = [[*self.target_tokenizer.encode(p.target), EOS] for p in pairs]
+        for number, target in enumerate(targets):
+            if target == [EOS]:
+                raise ValueError(
+                    f"pairs[{number}].target must hold a word. "
+                    f"Received: {_shortened(pairs[number].target)}"
+                )
 
         def search(indices):
-            source = batches.pad([sources[index] for index in indices])
-            target = targets[indices, : lengths[indices].max()]
+            source, target = (
+                batches.pad([ids[index] for index in indices])
+                for ids in (sources, targets)
+            )
             return decoding.score(self.seq2seq, source, target)
 
         return self._by_length(sources, search)

@@ -133,6 +133,11 @@ def test_a_dict_of_tensors_is_a_source():
 # A real model
 
 
+def many_sources():
+    random = np.random.default_rng(1)
+    return pad([[*random.integers(4, 11, n), EOS] for n in random.integers(1, 6, 12)])
+
+
 def by_hand(model, ids, max_length):
     """Decodes one source in plain Python; returns tokens and score."""
     state = model.encoder(keras.ops.convert_to_tensor([ids]))
@@ -157,8 +162,7 @@ def by_hand(model, ids, max_length):
     ids=lambda value: value["cell"] if isinstance(value, dict) else "",
 )
 def test_greedy_equals_plain_python_token_by_token(arguments, bias_of_eos, fresh_model):
-    random = np.random.default_rng(1)
-    source = pad([[*random.integers(4, 11, n), EOS] for n in random.integers(1, 6, 12)])
+    source = many_sources()
     model = fresh_model(**arguments)
     logits = model.training.get_layer("logits")
     kernel, bias = logits.get_weights()
@@ -187,6 +191,124 @@ def test_new_weights_count_without_compiling_anew(fresh_model, random_batch):
     assert len(model.compiled) == 1
 
 
+# Scoring given targets
+
+
+@given(rows_of_ids, st.integers(1, 9))
+def test_scoring_takes_each_step_with_the_given_tokens(rows, length):
+    shown = [row[:length] for row in rows]
+    found = decoding.score(copier.seq2seq, pad(rows), pad(shown))
+    np.testing.assert_array_equal(found.tokens, pad(shown))
+    np.testing.assert_array_equal(found.lengths, list(map(len, shown)))
+    np.testing.assert_allclose(found.scores, SURE_SCORE * found.lengths, rtol=1e-5)
+    longest = found.tokens.shape[1]
+    for row, tokens in enumerate(shown):
+        expected = np.zeros((longest, pad(rows).shape[1]))
+        expected[range(len(tokens)), range(len(tokens))] = 1.0
+        np.testing.assert_array_equal(found.weights[row], expected)
+    dtypes = [array.dtype.name for array in (found.tokens, found.lengths, found.scores)]
+    assert dtypes == ["int32", "int32", "float32"]
+
+
+ATTENDING = [
+    {"score": "general", "cell": "rnn"},
+    {"score": "dot", "cell": "gru", "input_feeding": True, "local": "monotonic"},
+    {"score": "additive", "cell": "lstm", "placement": "bahdanau", "layers": 2},
+]
+with_attention = pytest.mark.parametrize(
+    "arguments", ATTENDING, ids=["luong", "input feeding", "bahdanau"]
+)
+
+
+def log_softmax(logits):
+    logits = np.float64(logits)
+    logits -= logits.max(axis=-1, keepdims=True)
+    return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+
+
+@with_attention
+def test_scoring_equals_teacher_forcing(arguments, shared_model, random_batch):
+    model = shared_model("attention_seq2seq", **arguments)
+    source, target_in, target_out, weight = random_batch()
+    found = decoding.score(model, source, target_out)
+    logits = model.training([source, target_in])
+    chosen = np.take_along_axis(log_softmax(logits), target_out[..., None], axis=-1)
+    expected = (chosen[..., 0] * weight).sum(axis=1)
+    np.testing.assert_allclose(found.scores, expected, rtol=1e-5)
+    np.testing.assert_array_equal(found.tokens, target_out)
+    np.testing.assert_array_equal(found.lengths, [3, 5, 1])
+    weights = model.attention([source, target_in]) * weight[..., None]
+    np.testing.assert_allclose(found.weights, weights, atol=1e-5)
+
+
+@with_attention
+def test_scoring_what_greedy_found_gives_its_score_and_weights(arguments, fresh_model):
+    model = fresh_model("attention_seq2seq", **arguments)
+    source = many_sources()
+    logits = model.training.get_layer("logits")
+    kernel, bias = logits.get_weights()
+    bias[[PAD, SOS]], bias[EOS] = -1e9, 0.0  # as of a trained model
+    logits.set_weights([2.0 * kernel, bias])
+    found = decoding.greedy(model, source, 6)
+    ended = [EOS in row for row in found.tokens]
+    assert any(ended) and not all(ended)
+    again = decoding.score(model, source, found.tokens)
+    np.testing.assert_array_equal(again.tokens, found.tokens)
+    np.testing.assert_array_equal(again.lengths, found.lengths)
+    np.testing.assert_allclose(again.scores, found.scores, rtol=1e-5)
+    np.testing.assert_allclose(again.weights, found.weights, atol=1e-6)
+
+
+@with_attention
+def test_padding_order_and_company_change_no_score(
+    arguments, shared_model, random_batch
+):
+    model = shared_model("attention_seq2seq", **arguments)
+    source, _, target, _ = random_batch()
+    found = decoding.score(model, source, target)
+    wide = decoding.score(
+        model, np.pad(source, ((0, 0), (0, 3))), np.pad(target, ((0, 0), (0, 2)))
+    )
+    np.testing.assert_array_equal(wide.tokens, found.tokens)
+    np.testing.assert_allclose(wide.scores, found.scores, rtol=1e-5)
+    np.testing.assert_allclose(wide.weights[..., :6], found.weights, atol=1e-6)
+    order = [2, 0, 1]
+    turned = decoding.score(model, source[order], target[order])
+    np.testing.assert_array_equal(turned.tokens, target[order])
+    np.testing.assert_allclose(turned.scores, found.scores[order], rtol=1e-5)
+    for row, (ids, answer) in enumerate(zip(source, target, strict=True)):
+        alone = decoding.score(
+            model, [ids[: np.count_nonzero(ids)]], [answer[: np.count_nonzero(answer)]]
+        )
+        np.testing.assert_allclose(alone.scores, found.scores[[row]], rtol=1e-5)
+        shape = alone.weights.shape[1:]
+        np.testing.assert_allclose(
+            alone.weights[0], found.weights[row, : shape[0], : shape[1]], atol=1e-6
+        )
+
+
+def test_a_model_without_attention_scores_too(shared_model, random_batch):
+    model = shared_model(cell="gru")
+    source, target_in, target_out, weight = random_batch()
+    found = decoding.score(model, source, target_out)
+    logits = model.training([source, target_in])
+    chosen = np.take_along_axis(log_softmax(logits), target_out[..., None], axis=-1)
+    np.testing.assert_allclose(
+        found.scores, (chosen[..., 0] * weight).sum(axis=1), rtol=1e-5
+    )
+    assert found.weights is None
+
+
+def test_one_function_scores_every_batch_size_and_length(shared_model):
+    model = shared_model(cell="rnn", units=3)
+    for batch, length in ((1, 2), (4, 7), (2, 1)):
+        decoding.score(
+            model, np.full((batch, length), 5), np.full((batch, length + 1), 6)
+        )
+    decoding.greedy(model, [[5]], 2)
+    assert len(model.compiled) == 2
+
+
 # Bad input
 
 
@@ -199,3 +321,41 @@ def test_a_max_length_below_one_is_refused(max_length):
 def test_a_source_without_rows_is_refused():
     with pytest.raises(ValueError, match="source must hold at least one row"):
         decoding.greedy(copier.seq2seq, np.zeros((0, 3), "int32"), 4)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        [[4, EOS]],
+        [[4, EOS], [5, EOS], [6, EOS]],
+        [[], []],
+        [4, 5],
+        [[[4]], [[5]]],
+        np.zeros((0, 2), "int32"),
+    ],
+    ids=["few rows", "many rows", "no column", "a vector", "a cube", "no row"],
+)
+def test_a_target_must_have_a_row_for_each_source(target):
+    with pytest.raises(ValueError, match="target must be .* 2 rows, .* Received: sh"):
+        decoding.score(copier.seq2seq, [[4, EOS], [5, EOS]], target)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [[PAD, PAD, PAD], [PAD, 4, EOS], [4, PAD, EOS], [4, EOS, 5], [EOS, EOS, PAD]],
+    ids=str,
+)
+def test_a_row_of_target_must_be_tokens_and_then_padding(row):
+    with pytest.raises(ValueError, match="every row of target must be tokens.*Receiv"):
+        decoding.score(copier.seq2seq, [[4, EOS], [5, EOS]], [[5, 4, EOS], row])
+
+
+@pytest.mark.parametrize("target", [[[4.0, 2.0]], [["a", "b"]], [[True, True]]])
+def test_a_target_must_be_of_integers(target):
+    with pytest.raises(TypeError, match="target must be int ids. Received: dtype"):
+        decoding.score(copier.seq2seq, [[4, EOS]], target)
+
+
+def test_scoring_a_source_without_rows_is_refused():
+    with pytest.raises(ValueError, match="source must hold at least one row"):
+        decoding.score(copier.seq2seq, np.zeros((0, 3), "int32"), [[4, EOS]])

@@ -14,8 +14,8 @@ import tensorflow as tf
 
 from s2s_keras import decoding, models, translator
 from s2s_keras.models import Seq2Seq
-from s2s_keras.records import Translation
-from s2s_keras.text import EOS, Tokenizer
+from s2s_keras.records import Pair, Translation
+from s2s_keras.text import EOS, PAD, SOS, UNK, Tokenizer
 from s2s_keras.translator import Translator
 
 WORDS = [f"w{n}" for n in range(9)]
@@ -116,6 +116,109 @@ def test_a_translation_of_max_length_has_no_end():
     (found,) = Translator(never_ends, SOURCE, TARGET, max_length=4).translate(["w1"])
     assert len(found.tokens) == 4
     assert "<eos>" not in found.tokens
+
+
+# Aligning
+
+
+@pytest.fixture(scope="module")
+def attending():
+    """A translator with attention whose translations differ in length."""
+    keras.utils.set_random_seed(4)
+    sizes = {"cell": "gru", "units": 9, "embedding_dim": 5, "input_feeding": True}
+    model = models.attention_seq2seq(len(SOURCE), len(TARGET), **sizes)
+    logits = model.training.get_layer("logits")
+    kernel, bias = logits.get_weights()
+    bias[[PAD, SOS, UNK]], bias[EOS] = -1e9, 0.5  # as of a trained model
+    logits.set_weights([3.0 * kernel, bias])
+    return Translator(model, SOURCE, TARGET, max_length=9, longest_source=5)
+
+
+TARGETS = ["a3", "a1 a2", "a6 a5 a4 a3 a2", "a0", "a1 a1", "a4", "a2 a0 a3"]
+PAIRS = [Pair(source, target) for source, target in zip(TEXTS, TARGETS, strict=True)]
+
+
+def test_aligning_shows_how_the_model_meets_each_given_token(attending):
+    for pair, found in zip(PAIRS, attending.align(PAIRS), strict=True):
+        assert isinstance(found, Translation)
+        assert found.text == pair.target
+        assert found.tokens == [*pair.target.split(), "<eos>"]
+        assert found.source_tokens == [*pair.source.split(), "<eos>"]
+        assert found.weights.shape == (len(found.tokens), len(found.source_tokens))
+        np.testing.assert_allclose(found.weights.sum(axis=1), 1.0, atol=1e-6)
+        source, target = (
+            [[*tokenizer.encode(text), EOS]]
+            for tokenizer, text in ((SOURCE, pair.source), (TARGET, pair.target))
+        )
+        expected = decoding.score(attending.seq2seq, source, target)
+        assert found.score == pytest.approx(expected.scores[0], rel=1e-5)
+        np.testing.assert_allclose(found.weights, expected.weights[0], atol=1e-6)
+
+
+def assert_same(some, others):
+    assert without_score(some) == without_score(others)
+    for one, other in zip(some, others, strict=True):
+        assert one.score == pytest.approx(other.score, rel=1e-5)
+        np.testing.assert_allclose(one.weights, other.weights, atol=1e-6)
+
+
+def test_order_and_company_change_no_alignment(attending, monkeypatch):
+    together = attending.align(PAIRS)
+    assert_same([attending.align([pair])[0] for pair in PAIRS], together)
+    assert_same(attending.align(PAIRS[::-1])[::-1], together)
+    assert_same(attending.align(iter(PAIRS)), together)
+    monkeypatch.setattr(translator, "BATCH_SIZE", 3)
+    assert_same(attending.align(PAIRS), together)
+
+
+def test_aligning_a_model_s_own_translations_equals_translating(attending):
+    translations = attending.translate(TEXTS)
+    assert len({found.text for found in translations}) > 1, "the texts must matter"
+    ended = [
+        (text, found)
+        for text, found in zip(TEXTS, translations, strict=True)
+        if found.tokens[-1] == "<eos>" and len(found.tokens) > 1
+    ]
+    assert len({len(found.tokens) for _, found in ended}) > 1
+    pairs = [Pair(text, found.text) for text, found in ended]
+    assert_same(attending.align(pairs), [found for _, found in ended])
+
+
+def test_a_model_without_attention_aligns_without_weights(made):
+    for pair, found in zip(PAIRS, made.align(PAIRS), strict=True):
+        assert found.text == pair.target
+        assert found.score < 0.0
+        assert found.weights is None
+
+
+def test_no_pair_gives_no_alignment(made):
+    assert made.align([]) == []
+
+
+@pytest.mark.parametrize(
+    "pair, message",
+    [
+        (Pair("", "a1"), r"texts\[1\] must hold a word. Received: ''"),
+        (Pair("who knows", "a1"), r"texts\[1\] must hold a symbol"),
+        (Pair("w1 " * 1_001, "a1"), r"texts\[1\] must be at most 1,000 tokens"),
+        (Pair("w1", ""), r"pairs\[1\].target must hold a word. Received: ''"),
+        (Pair("w1", " \n"), r"pairs\[1\].target must hold a word."),
+    ],
+    ids=["no source", "unknown", "long", "no target", "blank target"],
+)
+def test_a_pair_that_cannot_be_aligned_is_named(pair, message, made, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("a pair was aligned")
+
+    monkeypatch.setattr(decoding, "score", refuse)
+    with pytest.raises(ValueError, match=message):
+        made.align([PAIRS[0], pair])
+
+
+def test_aligning_a_long_source_warns_the_caller(attending):
+    with pytest.warns(UserWarning, match=r"texts\[0\] has 6 tokens") as seen:
+        attending.align([Pair("w1 w2 w3 w4 w5 w6", "a1")])
+    assert seen[0].filename == __file__
 
 
 # Bad input
@@ -234,6 +337,26 @@ def test_a_new_process_translates_the_same(made, tmp_path):
         made.translate(TEXTS)
     )
     assert settings == "6 5"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"score": "general", "local": "predictive", "window": 2},
+        {"score": "location", "placement": "bahdanau", "local": "monotonic"},
+    ],
+    ids=["luong", "bahdanau"],
+)
+def test_a_loaded_translator_attends_as_the_saved_one(arguments, tmp_path):
+    keras.utils.set_random_seed(4)
+    sizes = {"cell": "rnn", "units": 9, "embedding_dim": 5}
+    model = models.attention_seq2seq(len(SOURCE), len(TARGET), **sizes, **arguments)
+    saved = Translator(model, SOURCE, TARGET, max_length=6)
+    saved.save(tmp_path / "saved")
+    loaded = Translator.load(tmp_path / "saved")
+    assert loaded.seq2seq.config == model.config
+    assert_same(loaded.translate(TEXTS), saved.translate(TEXTS))
+    assert_same(loaded.align(PAIRS), saved.align(PAIRS))
 
 
 def test_a_saved_folder_holds_four_files_and_no_pickle(made, tmp_path):
