@@ -35,6 +35,9 @@ class Pair:
 class Hypotheses:
     """What a decoder found for a batch of sources.
 
+    Where it returns several hypotheses of each source, every array has an axis for them
+    after `batch`, the best first.
+
     Attributes:
         tokens: int32 array `(batch, target_length)`: the chosen ids without SOS,
             with the EOS that ends a finished row, then PAD.
@@ -43,12 +46,15 @@ class Hypotheses:
             probability under the model, its EOS counted.
         weights: float32 array `(batch, target_length, source_length)` of attention
             weights, zero after a row's end; None where the model has no attention.
+        ranks: float32 array `(batch,)`: what a beam search ranked by; None where
+            there was nothing to rank.
     """
 
     tokens: np.ndarray
     lengths: np.ndarray
     scores: np.ndarray
     weights: np.ndarray | None = None
+    ranks: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,10 +1,11 @@
-"""Searching a target with a model's `encoder` and `step`, and scoring a given one."""
+"""One token after the other: the most probable ones, or those of a given target."""
 
 from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
 
+from s2s_keras.decoding.compiling import as_source, as_tensor, rows, run
 from s2s_keras.records import Hypotheses
 from s2s_keras.text import EOS, PAD, SOS
 
@@ -29,7 +30,8 @@ def greedy(seq2seq, source, max_length):
     """
     if max_length < 1:
         raise ValueError(f"max_length must be at least 1. Received: {max_length!r}")
-    return _run(_greedy, seq2seq, _source(source), tf.constant(max_length, tf.int32))
+    limit = tf.constant(max_length, tf.int32)
+    return Hypotheses(**run(_greedy, seq2seq, as_source(source), limit))
 
 
 def score(seq2seq, source, target):
@@ -50,12 +52,11 @@ def score(seq2seq, source, target):
         TypeError: if `target` holds anything but integers.
         ValueError: if `source` has no row, or `target` not one row of tokens for each.
     """
-    source = _source(source)
-    rows, target = _rows(source), np.asarray(target)
-    if target.ndim != 2 or len(target) != rows or not target.size:
+    source, target = as_source(source), np.asarray(target)
+    if target.ndim != 2 or len(target) != rows(source) or not target.size:
         raise ValueError(
-            f"target must be (batch, target_length) with {rows} rows, one for each "
-            f"source. Received: shape {target.shape}"
+            f"target must be (batch, target_length) with {rows(source)} rows, one "
+            f"for each source. Received: shape {target.shape}"
         )
     if not np.issubdtype(target.dtype, np.integer):
         raise TypeError(f"target must be int ids. Received: dtype {target.dtype}")
@@ -66,60 +67,23 @@ def score(seq2seq, source, target):
             f"({EOS}) or none, and after them PAD ({PAD}) alone. "
             f"Received: {target.tolist()}"
         )
-    return _run(_score, seq2seq, source, _tensor(target))
-
-
-def _source(source):
-    """Returns the source's tensors, of which there is at least one row."""
-    if isinstance(source, dict):
-        source = {name: _tensor(values) for name, values in source.items()}
-    else:
-        source = _tensor(source)
-    if _rows(source) == 0:
-        raise ValueError("source must hold at least one row. Received none.")
-    return source
-
-
-def _rows(source):
-    return tf.nest.flatten(source)[0].shape[0]
-
-
-def _tensor(values):
-    """Returns a tensor; int64, NumPy's integer, becomes the models' int32."""
-    tensor = tf.convert_to_tensor(values)
-    return tf.cast(tensor, tf.int32) if tensor.dtype == tf.int64 else tensor
-
-
-def _run(search, seq2seq, *arguments):
-    """Runs a search, compiled once for a model and a structure of arguments."""
-    signature = tf.nest.map_structure(
-        lambda tensor: tf.TensorSpec([None] * tensor.shape.rank, tensor.dtype),
-        arguments,
-    )
-    source = arguments[0]
-    names = sorted(source) if isinstance(source, dict) else ()
-    key = (search.__name__, *names, *tf.nest.flatten(signature))
-    if key not in seq2seq.compiled:
-        seq2seq.compiled[key] = tf.function(
-            lambda *arguments: search(seq2seq, *arguments)
-        ).get_concrete_function(*signature)
-    found = seq2seq.compiled[key](*arguments)
-    return Hypotheses(**{name: tensor.numpy() for name, tensor in found.items()})
+    target, lengths = as_tensor(target), as_tensor((target != PAD).sum(axis=1))
+    return Hypotheses(**run(score_steps, seq2seq, source, target, lengths))
 
 
 def _greedy(seq2seq, source, max_length):
     def most_probable(step, logits):
         return tf.argmax(logits, axis=-1, output_type=tf.int32)
 
-    return _walk(seq2seq, source, most_probable, max_length)
+    return walk(seq2seq, source, most_probable, max_length)
 
 
-def _score(seq2seq, source, target):
-    lengths = tf.math.count_nonzero(target != PAD, axis=1, dtype=tf.int32)  # (batch,)
-    return _walk(seq2seq, source, lambda step, logits: target[:, step], lengths)
+def score_steps(seq2seq, source, target, lengths):
+    """Takes the steps of targets `(batch, target_length)`, `lengths` of each row."""
+    return walk(seq2seq, source, lambda step, logits: target[:, step], lengths)
 
 
-def _walk(seq2seq, source, choose, max_length):
+def walk(seq2seq, source, choose, max_length):
     """Takes steps until every row has chosen EOS or has `max_length` tokens."""
     state = seq2seq.encoder(source)
     batch = tf.shape(tf.nest.flatten(source)[0])[0]

@@ -1,0 +1,281 @@
+"""Beam search: several hypotheses of a sentence at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from s2s_keras.decoding.compiling import as_source, as_tensor, run
+from s2s_keras.decoding.walking import score_steps
+from s2s_keras.records import Hypotheses
+from s2s_keras.text import EOS, PAD, SOS
+
+LOWEST = -1e9  # stands for the logarithm of 0, and adds up without becoming infinite
+
+
+def beam_search(
+    seq2seq,
+    source,
+    *,
+    beam_width,
+    max_length,
+    length_penalty=0.0,
+    coverage_penalty=0.0,
+    min_length=1,
+    n_best=1,
+    block_ngrams=0,
+):
+    r"""Keeps the `beam_width` most probable beginnings at every step.
+
+    Of all ways to go on, the `beam_width` best count. Those that end in EOS are set
+    aside and never extended; the best others are the beginnings of the next step. A
+    sentence is done when `beam_width` hypotheses have been set aside, when no beginning
+    can overtake the `n_best` best of them any more, or at `max_length`, where the
+    beginnings join them as they are. All are then ranked by (Wu et al., 2016, equation
+    14)
+
+    $$\frac{\log P(Y \mid X)}{((5 + |Y|) / 6)^\alpha}
+    + \beta \sum_s \log \min\left(\sum_t weights_{ts}, 1\right)$$
+
+    where $|Y|$ counts the tokens, EOS too, and the second sum goes over the source's
+    tokens.
+
+    Args:
+        seq2seq: a `Seq2Seq`; its `encoder` and `step` may be any callables.
+        source: int ids `(batch, source_length)`, or the dict of tensors that the
+            encoder reads.
+        beam_width: hypotheses kept; 1 is greedy search.
+        max_length: most tokens of a target, EOS counted.
+        length_penalty: $\alpha$, from 0 (log-probability alone, which favors short
+            targets) to about 1.
+        coverage_penalty: $\beta$; above 0 asks for a model with attention, whose state
+            has a `memory_mask`.
+        min_length: least tokens of a target, EOS counted.
+        n_best: how many hypotheses to return for each source, at most `beam_width`.
+        block_ngrams: no hypothesis repeats this many tokens in a row (Paulus et al.,
+            2018, section 2.5); 0 allows it.
+
+    Returns:
+        `Hypotheses`, the best of each source; with `n_best` above 1 all arrays have an
+        axis `n_best` after `batch`, the best first. `ranks` holds what they were ranked
+        by. Where fewer than `n_best` hypotheses exist, the rest have length 0 and a
+        rank below -1e8.
+
+    Raises:
+        ValueError: if an argument is out of range, or `source` has no row.
+    """
+    _check(**{name: value for name, value in locals().items() if name in LEAST})
+    if n_best > beam_width:
+        raise ValueError(
+            f"n_best must be at most beam_width, {beam_width}. Received: {n_best!r}"
+        )
+    source = as_source(source)
+    found = run(
+        _beam_search,
+        seq2seq,
+        source,
+        *(tf.constant(value, tf.int32) for value in (max_length, min_length)),
+        *(tf.constant(x, tf.float32) for x in (length_penalty, coverage_penalty)),
+        beam_width=beam_width,
+        n_best=n_best,
+        block_ngrams=block_ngrams,
+        covers=coverage_penalty > 0,
+    )
+    attends = found.pop("attends")
+    longest = max(1, found["lengths"].max())
+    found["tokens"] = found["tokens"][:, :, :longest]
+    if attends:
+        found["weights"] = _weights(seq2seq, source, found["tokens"], found["lengths"])
+    if n_best == 1:
+        found = {name: array[:, 0] for name, array in found.items()}
+    return Hypotheses(**found)
+
+
+def _weights(seq2seq, source, tokens, lengths):
+    """Returns the attention weights of what was found, by taking its steps again."""
+    batch, n_best, longest = tokens.shape
+    source = tf.nest.map_structure(lambda ids: tf.repeat(ids, n_best, axis=0), source)
+    target, ends = tokens.reshape((-1, longest)), lengths.reshape(-1)
+    weights = run(score_steps, seq2seq, source, as_tensor(target), as_tensor(ends))
+    weights = np.where(ends[:, None, None] > 0, weights["weights"], 0.0)
+    return weights.reshape((batch, n_best, *weights.shape[1:]))
+
+
+def _beam_search(
+    seq2seq, source, max_length, min_length, length_penalty, coverage_penalty,
+    *, beam_width, n_best, block_ngrams, covers,
+):  # fmt: skip
+    state = seq2seq.encoder(source)
+    attends = isinstance(state, dict) and "weights" in state
+    if covers and not (attends and "memory_mask" in state):
+        raise ValueError(
+            "coverage_penalty must be 0 for a model without attention, whose state has "
+            f"no `weights` and `memory_mask`. Its state holds {sorted(state)}."
+        )
+    batch = tf.shape(tf.nest.flatten(source)[0])[0]
+    state = tf.nest.map_structure(lambda part: tf.repeat(part, beam_width, 0), state)
+    begun = {  # the beginnings; at first there is only one, without a token
+        "tokens": tf.zeros([batch, beam_width, max_length], tf.int32) + PAD,
+        "scores": tf.repeat([[0.0] + [LOWEST] * (beam_width - 1)], batch, axis=0),
+    }
+    if covers:
+        mask = _by_beam(state["memory_mask"], beam_width)[:, :1]  # the same for all
+        begun["coverage"] = tf.zeros_like(_by_beam(state["weights"], beam_width))
+    ended = {  # the hypotheses set aside
+        **begun,
+        "scores": tf.fill([batch, beam_width], LOWEST),
+        "lengths": tf.zeros([batch, beam_width], tf.int32),
+        "ranks": tf.fill([batch, beam_width], LOWEST),
+    }
+
+    def rank(hypotheses):
+        """Adds what hypotheses are ranked by."""
+        ranks = hypotheses["scores"] / _norm(hypotheses["lengths"], length_penalty)
+        if covers:
+            covered = tf.math.log(tf.clip_by_value(hypotheses["coverage"], 1e-9, 1.0))
+            covered = tf.reduce_sum(tf.where(mask, covered, 0.0), axis=-1)
+            ranks += coverage_penalty * covered  # (batch, beam_width)
+        exists = hypotheses["lengths"] > 0
+        return {**hypotheses, "ranks": tf.where(exists, ranks, LOWEST)}
+
+    def going_on(step, begun, ended, set_aside, done, state):
+        return (step < max_length) & ~tf.reduce_all(done)
+
+    def advance(step, begun, ended, set_aside, done, state):
+        last = begun["tokens"][:, :, tf.maximum(step - 1, 0)]
+        last = tf.where(step == 0, SOS, last)  # (batch, beam_width)
+        logits, state = seq2seq.step([tf.reshape(last, [-1]), state])
+        logs = tf.nn.log_softmax(tf.cast(logits, tf.float32))
+        logs = _by_beam(logs, beam_width)  # (batch, beam_width, vocabulary)
+        vocabulary = tf.shape(logs)[2]
+        if block_ngrams:
+            logs += LOWEST * _repeating(begun["tokens"], step, block_ngrams, vocabulary)
+        too_short = tf.cast(step + 1 < min_length, tf.float32)
+        logs += LOWEST * too_short * tf.one_hot(EOS, vocabulary)
+        totals = tf.maximum(begun["scores"][:, :, None] + logs, LOWEST)
+        # At most half of the best 2 * beam_width end: enough remain to go on.
+        scores, flat = tf.math.top_k(
+            tf.reshape(totals, [batch, -1]), beam_width * tf.minimum(2, vocabulary)
+        )
+        parents, token = flat // vocabulary, flat % vocabulary
+        if covers:
+            begun["coverage"] += _by_beam(state["weights"], beam_width)
+        grown = {**_take(begun, parents), "scores": scores}
+        here = tf.range(max_length) == step
+        grown["tokens"] = tf.where(here, token[:, :, None], grown["tokens"])
+
+        ends = token == EOS
+        among_best = tf.range(tf.shape(flat)[1]) < beam_width
+        counts = ends & among_best & (scores > LOWEST / 2) & ~done[:, None]
+        lengths = tf.where(counts, step + 1, 0)
+        ended = _best(beam_width, ended, rank({**grown, "lengths": lengths}))
+        set_aside += tf.reduce_sum(tf.cast(counts, tf.int32), axis=1)
+
+        grown["scores"] = tf.where(ends, LOWEST, scores)
+        kept = tf.math.top_k(grown["scores"], beam_width).indices
+        begun = _take(grown, kept)
+        state = tf.nest.map_structure(
+            lambda part: _flat(_take(_by_beam(part, beam_width), _take(parents, kept))),
+            state,
+        )
+        # Probabilities fall with every token, and no penalty is a gain.
+        best = begun["scores"][:, 0]
+        hope = tf.where(
+            best > LOWEST / 2, best / _norm(max_length, length_penalty), LOWEST
+        )
+        done |= (set_aside >= beam_width) | (ended["ranks"][:, n_best - 1] >= hope)
+        return step + 1, begun, ended, set_aside, done, state
+
+    step, begun, ended, _, done, _ = tf.while_loop(
+        going_on,
+        advance,
+        (
+            tf.constant(0),
+            begun,
+            ended,
+            tf.zeros([batch], tf.int32),
+            tf.fill([batch], False),
+            state,
+        ),
+    )
+    exists = (begun["scores"] > LOWEST / 2) & ~done[:, None]
+    lengths = tf.where(exists, step, 0)
+    found = _best(beam_width, ended, rank({**begun, "lengths": lengths}))
+    exists = found["lengths"] > 0
+    return {
+        "tokens": tf.where(exists[:, :, None], found["tokens"], PAD)[:, :n_best],
+        "scores": tf.where(exists, found["scores"], LOWEST)[:, :n_best],
+        "lengths": found["lengths"][:, :n_best],
+        "ranks": found["ranks"][:, :n_best],
+        "attends": tf.constant(attends),
+    }
+
+
+def _norm(length, length_penalty):
+    return ((5.0 + tf.cast(length, tf.float32)) / 6.0) ** length_penalty
+
+
+def _repeating(tokens, step, size, vocabulary):
+    """Returns 1 for each token that would repeat an n-gram of its hypothesis.
+
+    Args:
+        tokens: int32 `(batch, beam_width, max_length)`, of which `step` are written.
+        step: number of tokens written.
+        size: tokens of an n-gram.
+        vocabulary: number of ids.
+
+    Returns:
+        float32 `(batch, beam_width, vocabulary)`.
+    """
+    starts = tf.range(tf.shape(tokens)[2] - size + 1)  # of each n-gram
+    ngrams = tf.gather(tokens, starts[:, None] + tf.range(size), axis=2)
+    recent = tf.maximum(step - size + 1, 0) + tf.range(size - 1)
+    recent = tf.gather(tokens, recent, axis=2)  # (batch, beam_width, size - 1)
+    same = tf.reduce_all(ngrams[..., :-1] == recent[:, :, None, :], axis=-1)
+    same &= starts + size <= step  # (batch, beam_width, n-grams)
+    last = tf.where(same, ngrams[..., -1], -1)
+    return tf.reduce_max(tf.one_hot(last, vocabulary), axis=2, keepdims=False)
+
+
+def _best(width, *groups):
+    """Returns the hypotheses of all groups that rank highest, the best first."""
+    every = tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=1), *groups)
+    return _take(every, tf.math.top_k(every["ranks"], width).indices)
+
+
+def _take(nest, indices):
+    """Picks hypotheses from tensors `(batch, hypotheses, …)`, in each row its own."""
+    return tf.nest.map_structure(
+        lambda part: tf.gather(part, indices, axis=1, batch_dims=1), nest
+    )
+
+
+def _by_beam(part, width):
+    """Splits `(batch * width, …)` into `(batch, width, …)`."""
+    return tf.reshape(part, tf.concat([[-1, width], tf.shape(part)[1:]], axis=0))
+
+
+def _flat(part):
+    """Joins `(batch, width, …)` to `(batch * width, …)`."""
+    return tf.reshape(part, tf.concat([[-1], tf.shape(part)[2:]], axis=0))
+
+
+LEAST = {
+    "beam_width": (int, 1),
+    "max_length": (int, 1),
+    "min_length": (int, 1),
+    "n_best": (int, 1),
+    "block_ngrams": (int, 0),
+    "length_penalty": ((int, float), 0),
+    "coverage_penalty": ((int, float), 0),
+}
+
+
+def _check(**arguments):
+    for name, value in arguments.items():
+        kinds, least = LEAST[name]
+        if not isinstance(value, kinds) or isinstance(value, bool) or value < least:
+            kind = "a whole number" if kinds is int else "a number"
+            raise ValueError(
+                f"{name} must be {kind} of at least {least}. Received: {value!r}"
+            )

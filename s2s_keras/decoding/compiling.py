@@ -1,0 +1,58 @@
+"""What every search needs: its arguments as tensors, and one compiled function."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def as_source(source):
+    """Returns the source's tensors, of which there is at least one row."""
+    if isinstance(source, dict):
+        source = {name: as_tensor(values) for name, values in source.items()}
+    else:
+        source = as_tensor(source)
+    if rows(source) == 0:
+        raise ValueError("source must hold at least one row. Received none.")
+    return source
+
+
+def rows(source):
+    return tf.nest.flatten(source)[0].shape[0]
+
+
+def as_tensor(values):
+    """Returns a tensor; int64, NumPy's integer, becomes the models' int32."""
+    tensor = tf.convert_to_tensor(values)
+    return tf.cast(tensor, tf.int32) if tensor.dtype == tf.int64 else tensor
+
+
+def run(search, seq2seq, *arguments, **options):
+    """Runs a search, compiled once for a model and a structure of arguments.
+
+    Args:
+        search: a function of the model, `arguments` and `options` that returns a dict
+            of tensors.
+        seq2seq: a `Seq2Seq`, which keeps what is compiled for it.
+        *arguments: the source, then tensors; their shapes may vary between calls.
+        **options: plain values; each choice of them is compiled for itself.
+
+    Returns:
+        The dict that `search` returns, of NumPy arrays.
+    """
+    signature = tf.nest.map_structure(
+        lambda tensor: tf.TensorSpec([None] * tensor.shape.rank, tensor.dtype),
+        arguments,
+    )
+    source = arguments[0]
+    names = sorted(source) if isinstance(source, dict) else ()
+    key = (
+        *(search.__name__, *names, *tf.nest.flatten(signature)),
+        *sorted(options.items()),
+    )
+    if key not in seq2seq.compiled:
+        seq2seq.compiled[key] = tf.function(
+            lambda *arguments: search(seq2seq, *arguments, **options),
+            autograph=False,  # the loops are tf.while_loop, and errors stay readable
+        ).get_concrete_function(*signature)
+    found = seq2seq.compiled[key](*arguments)
+    return {name: tensor.numpy() for name, tensor in found.items()}

@@ -1,0 +1,144 @@
+"""Drawing targets at random from a model's distribution, or from the likely part."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from s2s_keras.decoding.compiling import as_source, rows, run
+from s2s_keras.decoding.walking import walk
+from s2s_keras.records import Hypotheses
+
+
+def sample(
+    seq2seq,
+    source,
+    *,
+    max_length,
+    temperature=1.0,
+    top_k=None,
+    top_p=None,
+    seed,
+    num_samples=1,
+):
+    """Draws each next token at random.
+
+    The token is the one with the largest sum of logit and Gumbel noise, which draws
+    from the softmax of the logits (Gumbel, 1954). The noise of a step depends on `seed`
+    and on the sample's number alone: neither the other sentences of a batch nor their
+    order change a sample, and equal sentences get equal ones.
+
+    Args:
+        seq2seq: a `Seq2Seq`; its `encoder` and `step` may be any callables.
+        source: int ids `(batch, source_length)`, or the dict of tensors that the
+            encoder reads.
+        max_length: most tokens of a target, EOS counted.
+        temperature: divides the logits; below 1 favors likely tokens, above 1 others.
+        top_k: draw from this many most probable tokens (Fan et al., 2018); None draws
+            from all.
+        top_p: draw from the fewest most probable tokens whose probabilities sum to at
+            least this (Holtzman et al., 2020); None draws from all. With `top_k`,
+            from the tokens that both leave.
+        seed: a whole number.
+        num_samples: samples of each source.
+
+    Returns:
+        `Hypotheses`; with `num_samples` above 1 all arrays have an axis `num_samples`
+        after `batch`. `scores` are log-probabilities under the model itself, whatever
+        the temperature.
+
+    Raises:
+        ValueError: if an argument is out of range, or `source` has no row.
+    """
+    _check(max_length, temperature, top_k, top_p, seed, num_samples)
+    source = as_source(source)
+    batch = rows(source)
+    source = tf.nest.map_structure(
+        lambda part: tf.repeat(part, num_samples, axis=0), source
+    )
+    found = run(
+        _sample,
+        seq2seq,
+        source,
+        tf.constant(max_length, tf.int32),
+        tf.constant(temperature, tf.float32),
+        tf.constant(1.0 if top_p is None else top_p, tf.float32),
+        tf.constant([seed, 0], tf.int64),
+        top_k=top_k,
+        cuts=top_p is not None,
+        num_samples=num_samples,
+    )
+    if num_samples > 1:
+        found = {
+            name: array.reshape((batch, num_samples, *array.shape[1:]))
+            for name, array in found.items()
+        }
+    return Hypotheses(**found)
+
+
+def _sample(
+    seq2seq, source, max_length, temperature, top_p, seed, *, top_k, cuts, num_samples
+):
+    def draw(step, logits):
+        logits = tf.cast(logits, tf.float32) / temperature
+        if top_k is not None:
+            logits = tf.where(_among_top_k(logits, top_k), logits, LOWEST)
+        if cuts:
+            logits = tf.where(_among_top_p(logits, top_p), logits, LOWEST)
+        noise = _gumbel(seed, step, [num_samples, tf.shape(logits)[1]])
+        noise = tf.tile(noise, [tf.shape(logits)[0] // num_samples, 1])
+        return tf.argmax(logits + noise, axis=-1, output_type=tf.int32)
+
+    return walk(seq2seq, source, draw, max_length)
+
+
+def _gumbel(seed, step, shape):
+    """Returns Gumbel noise for one step, a row a sample."""
+    uniform = tf.random.stateless_uniform(
+        shape,
+        tf.random.experimental.stateless_fold_in(seed, step),
+        minval=1e-30,
+        dtype=tf.float64,
+        alg="philox",
+    )
+    return tf.cast(-tf.math.log(-tf.math.log(uniform)), tf.float32)
+
+
+def _among_top_k(logits, top_k):
+    """Says which tokens `(batch, vocabulary)` are among the `top_k` most probable."""
+    return _ranks(logits) < top_k
+
+
+def _among_top_p(logits, top_p):
+    """Says which tokens are among the fewest that sum to at least `top_p`."""
+    ordered = tf.sort(tf.nn.softmax(logits), axis=-1, direction="DESCENDING")
+    before = tf.cumsum(ordered, axis=-1, exclusive=True)  # what better tokens hold
+    kept = tf.reduce_sum(tf.cast(before < top_p, tf.int32), axis=-1, keepdims=True)
+    return _ranks(logits) < tf.maximum(kept, 1)
+
+
+def _ranks(logits):
+    """Returns each token's place: 0 is the most probable, of equals the first id."""
+    order = tf.argsort(logits, axis=-1, direction="DESCENDING", stable=True)
+    return tf.argsort(order, axis=-1, stable=True)
+
+
+LOWEST = -1e9
+
+
+def _check(max_length, temperature, top_k, top_p, seed, num_samples):
+    whole = {"max_length": max_length, "num_samples": num_samples}
+    if top_k is not None:
+        whole["top_k"] = top_k
+    for name, value in whole.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(
+                f"{name} must be a whole number of at least 1. Received: {value!r}"
+            )
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise ValueError(f"seed must be a whole number. Received: {seed!r}")
+    if not isinstance(temperature, (int, float)) or not temperature > 0:
+        raise ValueError(f"temperature must be above 0. Received: {temperature!r}")
+    if top_p is not None and not (isinstance(top_p, (int, float)) and 0 < top_p <= 1):
+        raise ValueError(
+            f"top_p must be above 0 and at most 1, or None. Received: {top_p!r}"
+        )

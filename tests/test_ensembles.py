@@ -1,0 +1,65 @@
+"""An ensemble is a model to every decoder."""
+
+import keras
+import numpy as np
+import pytest
+
+from s2s_keras import decoding, models
+from s2s_keras.text import EOS
+
+SOURCE = np.array([[5, 7, 6, EOS], [8, EOS, 0, 0]], "int32")
+
+
+@pytest.fixture(scope="module")
+def members():
+    made = []
+    for seed, builder in enumerate(("attention_seq2seq", "attention_seq2seq")):
+        keras.utils.set_random_seed(seed)
+        made.append(getattr(models, builder)(11, 9, units=6, embedding_dim=4))
+    return made
+
+
+def test_an_ensemble_of_one_is_that_model(members):
+    one = decoding.ensemble(members[:1])
+    alone, joined = (decoding.greedy(m, SOURCE, 5) for m in (members[0], one))
+    np.testing.assert_array_equal(alone.tokens, joined.tokens)
+    np.testing.assert_allclose(alone.scores, joined.scores, rtol=1e-5)
+    np.testing.assert_allclose(alone.weights, joined.weights, atol=1e-6)
+
+
+def test_probabilities_and_weights_are_the_means(members):
+    joined = decoding.ensemble(members)
+    token = keras.ops.convert_to_tensor([1, 1])
+    logits, state = joined.step([token, joined.encoder(SOURCE)])
+    probabilities, weights = [], []
+    for model in members:
+        own_logits, own_state = model.step([token, model.encoder(SOURCE)])
+        probabilities.append(keras.ops.softmax(own_logits))
+        weights.append(own_state["weights"])
+    np.testing.assert_allclose(np.exp(logits), np.mean(probabilities, 0), rtol=1e-5)
+    np.testing.assert_allclose(state["weights"], np.mean(weights, 0), rtol=1e-5)
+
+
+def test_every_decoder_takes_an_ensemble(members):
+    joined = decoding.ensemble(members)
+    beam = decoding.beam_search(
+        joined, SOURCE, beam_width=3, max_length=5, coverage_penalty=0.1
+    )
+    assert beam.weights.shape[:1] == (2,)
+    scored = decoding.score(joined, SOURCE, np.array([[4, 5, EOS], [6, EOS, 0]]))
+    assert (scored.scores < 0).all()
+    assert decoding.sample(joined, SOURCE, max_length=4, seed=0).tokens.shape[0] == 2
+
+
+def test_models_with_and_without_attention_join_without_weights(members):
+    plain = models.encoder_decoder(11, 9, units=6, embedding_dim=4)
+    found = decoding.greedy(decoding.ensemble([members[0], plain]), SOURCE, 4)
+    assert found.weights is None
+
+
+def test_models_that_do_not_fit_are_refused(members):
+    other = models.encoder_decoder(11, 8, units=6, embedding_dim=4)
+    with pytest.raises(ValueError, match="^models must have the same target_vocab"):
+        decoding.ensemble([members[0], other])
+    with pytest.raises(ValueError, match="^models must hold at least one"):
+        decoding.ensemble([])
