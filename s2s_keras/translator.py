@@ -11,10 +11,12 @@ from collections.abc import Iterable
 
 import keras
 
-from s2s_keras import batches, decoding, models
+from s2s_keras import batches, models
+from s2s_keras.decoding import beam_search, greedy, sample, score
 from s2s_keras.records import Translation
 from s2s_keras.text import EOS, UNK, Tokenizer
 
+DECODINGS = {"greedy": greedy, "beam_search": beam_search, "sample": sample}
 BATCH_SIZE = 64
 SOURCE_LIMIT = 1_000
 SETTINGS, WEIGHTS = "translator.json", "model.weights.h5"
@@ -60,26 +62,36 @@ class Translator:
                     f"vocabulary, {expected:,}. Received: {len(tokenizer):,}"
                 )
 
-    def translate(self, texts):
-        """Translates texts greedily.
+    def translate(self, texts, decoding="greedy", **options):
+        """Translates texts.
 
         Args:
             texts: list of str.
+            decoding: `"greedy"`, `"beam_search"` or `"sample"`.
+            **options: that function's arguments in `s2s_keras.decoding`, such as
+                `beam_width=5`; `max_length` is the translator's unless it is given.
 
         Returns:
-            A list of `Translation`, one a text. Neither their order nor their
-            company changes a translation.
+            A list of `Translation`, one a text; or of lists of them, where the options
+            ask for several of each text. Neither their order nor their company changes
+            a translation.
 
         Raises:
-            TypeError: if `texts` is no list of str.
+            TypeError: if `texts` is no list of str, or an option is none.
             ValueError: if a text is empty, holds no symbol that the tokenizer knows,
-                or is longer than 1,000 tokens. Then nothing is translated.
+                or is longer than 1,000 tokens, or an option is out of range. Then
+                nothing is translated.
         """
+        if decoding not in DECODINGS:
+            raise ValueError(
+                f"decoding must be one of {tuple(DECODINGS)}. Received: {decoding!r}"
+            )
         sources = [[*ids, EOS] for ids in self._checked(texts)]
+        options = {"max_length": self.max_length, **options}
 
         def search(indices):
             source = batches.pad([sources[index] for index in indices])
-            return decoding.greedy(self.seq2seq, source, self.max_length)
+            return DECODINGS[decoding](self.seq2seq, source, **options)
 
         return self._by_length(sources, search)
 
@@ -113,7 +125,7 @@ class Translator:
                 batches.pad([ids[index] for index in indices])
                 for ids in (sources, targets)
             )
-            return decoding.score(self.seq2seq, source, target)
+            return score(self.seq2seq, source, target)
 
         return self._by_length(sources, search)
 
@@ -125,18 +137,28 @@ class Translator:
             indices = by_length[start : start + BATCH_SIZE]
             found = search(indices)
             for row, index in enumerate(indices):
-                translations[index] = self._translation(found, row, sources[index])
+                translations[index] = self._translations(found, row, sources[index])
         return translations
 
-    def _translation(self, found, row, source):
-        length = int(found.lengths[row])
-        ids = found.tokens[row, :length].tolist()
-        weights = found.weights
+    def _translations(self, found, row, source):
+        """Returns the translation of a row, or a list where it has several."""
+        if found.lengths.ndim == 1:
+            return self._translation(found, row, source)
+        lengths = found.lengths[row]
+        several = range(len(lengths))
+        return [
+            self._translation(found, (row, n), source) for n in several if lengths[n]
+        ]
+
+    def _translation(self, found, place, source):
+        length = int(found.lengths[place])
+        ids = found.tokens[place][:length].tolist()
+        weights = None if found.weights is None else found.weights[place]
         return Translation(
             text=self.target_tokenizer.decode(ids),
             tokens=self.target_tokenizer.tokens(ids),
-            score=float(found.scores[row]),
-            weights=None if weights is None else weights[row, :length, : len(source)],
+            score=float(found.scores[place]),
+            weights=None if weights is None else weights[:length, : len(source)],
             source_tokens=self.source_tokenizer.tokens(source),
         )
 

@@ -41,7 +41,7 @@ def nothing_may_be_translated(monkeypatch):
     def refuse(*_):
         raise AssertionError("a text was translated")
 
-    monkeypatch.setattr(decoding, "greedy", refuse)
+    monkeypatch.setitem(translator.DECODINGS, "greedy", refuse)
 
 
 # Translating
@@ -116,6 +116,21 @@ def test_a_translation_of_max_length_has_no_end():
     (found,) = Translator(never_ends, SOURCE, TARGET, max_length=4).translate(["w1"])
     assert len(found.tokens) == 4
     assert "<eos>" not in found.tokens
+
+
+def test_every_decoding_is_offered_with_its_options(made):
+    source = [[*SOURCE.encode(TEXTS[0]), EOS]]
+    beam = made.translate(TEXTS[:3], decoding="beam_search", beam_width=3, n_best=2)
+    found = decoding.beam_search(
+        made.seq2seq, source, beam_width=3, max_length=6, n_best=2
+    )
+    assert [len(several) for several in beam] == [2, 2, 2]
+    for place, translation in enumerate(beam[0]):
+        ids = found.tokens[0, place, : found.lengths[0, place]]
+        assert translation.text == TARGET.decode(ids)
+        assert translation.score == pytest.approx(found.scores[0, place], rel=1e-5)
+    sampled = made.translate(TEXTS, decoding="sample", seed=0, max_length=2)
+    assert all(len(translation.tokens) <= 2 for translation in sampled)
 
 
 # Aligning
@@ -210,7 +225,7 @@ def test_a_pair_that_cannot_be_aligned_is_named(pair, message, made, monkeypatch
     def refuse(*_):
         raise AssertionError("a pair was aligned")
 
-    monkeypatch.setattr(decoding, "score", refuse)
+    monkeypatch.setattr(translator, "score", refuse)
     with pytest.raises(ValueError, match=message):
         made.align([PAIRS[0], pair])
 
@@ -304,6 +319,13 @@ def test_without_longest_source_nothing_warns():
 def test_a_tokenizer_of_another_size_is_refused(tokenizers, message):
     with pytest.raises(ValueError, match=message):
         Translator(small_model(), *tokenizers)
+
+
+def test_an_unknown_decoding_or_option_is_named(made):
+    with pytest.raises(ValueError, match="^decoding must be one of .'greedy'"):
+        made.translate(TEXTS, decoding="beam")
+    with pytest.raises(TypeError, match="beam_width"):
+        made.translate(TEXTS, beam_width=5)
 
 
 # Saving and loading
