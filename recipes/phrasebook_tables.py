@@ -146,7 +146,9 @@ REGIONS = {
     "phrasebook splits": splits,
     "phrasebook exact and aligned": exact_and_aligned,
     "phrasebook offsets": offsets,
-    "phrasebook by length": lambda: by_length("RANDOM", RANDOM),
-    "phrasebook/length by length": lambda: by_length("LONGER", LENGTH),
-    "phrasebook/composition by length": lambda: by_length("NEW", COMPOSITION),
+    "phrasebook by length": lambda: by_length("RANDOM_SPLIT", RANDOM),
+    "phrasebook/length by length": lambda: by_length("LENGTH_SPLIT", LENGTH),
+    "phrasebook/composition by length": lambda: by_length(
+        "COMPOSITION_SPLIT", COMPOSITION
+    ),
 }

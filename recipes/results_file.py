@@ -24,22 +24,25 @@ class ResultsFile:
 
     def __init__(self, recipe, seed, folder=FOLDER):
         self.path = pathlib.Path(folder) / f"{recipe}-{seed}.json"
-        self.record = {"recipe": recipe, "seed": seed, "machine": machine(), "runs": {}}
-        if self.path.exists():
-            self.record["runs"] = json.loads(self.path.read_text())["runs"]
+        self.head = {"recipe": recipe, "seed": seed, "machine": machine()}
 
     def has(self, name, settings):
         """Says whether a run of this name and these settings is in the file."""
-        run = self.record["runs"].get(name)
+        run = self._runs().get(name)
         return run is not None and run["settings"] == as_stored(settings)
 
     def add(self, name, settings, results):
         """Writes a run's settings and results into the file."""
-        self.record["runs"][name] = as_stored({"settings": settings, **results})
+        run = as_stored({"settings": settings, **results})
+        record = {**self.head, "runs": {**self._runs(), name: run}}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = self.path.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps(self.record, indent=1) + "\n")
+        unfinished.write_text(json.dumps(record, indent=1) + "\n")
         os.replace(unfinished, self.path)
+
+    def _runs(self):
+        """Reads the file anew: other processes may add runs to it."""
+        return json.loads(self.path.read_text())["runs"] if self.path.exists() else {}
 
 
 def as_stored(value):

@@ -46,6 +46,13 @@ def test_a_results_file_goes_on_where_it_stood(tmp_path):
     assert [run["exact_match"] for run in runs["second"]] == [0.75]
 
 
+def test_processes_that_share_a_results_file_keep_each_others_runs(tmp_path):
+    one, other = ResultsFile("toy", 0, tmp_path), ResultsFile("toy", 0, tmp_path)
+    one.add("first", SETTINGS, {"exact_match": 0.5})
+    other.add("second", SETTINGS, {"exact_match": 0.75})
+    assert one.has("first", SETTINGS) and one.has("second", SETTINGS)
+
+
 def test_a_results_file_is_whole_when_writing_fails(tmp_path, monkeypatch):
     results = ResultsFile("toy", 0, tmp_path)
     results.add("first", SETTINGS, {"exact_match": 0.5})
