@@ -176,7 +176,7 @@ class AdditiveAttention(Attention):
     def build(self, query_shape, memory_shape, *_, **__):
         self.query_projection.build((None, None, query_shape[-1]))
         self.key_projection.build((None, None, memory_shape[-1]))
-        self.energy.build((None, None, None, self.units))
+        self.energy.build((None, self.units))
         super().build(query_shape, memory_shape)
 
     def keys_of(self, memory):
@@ -185,7 +185,9 @@ class AdditiveAttention(Attention):
     def score(self, query, keys):
         query = self.query_projection(query)  # (batch, target_length, units)
         both = ops.tanh(query[:, :, None, :] + keys[:, None, :, :])
-        return self.energy(both)[..., 0]
+        # As a product of two matrices: TensorFlow 2.19 crashes on one of rank 4.
+        energy = self.energy(ops.reshape(both, (-1, self.units)))
+        return ops.reshape(energy, ops.shape(both)[:3])
 
     def get_config(self):
         return {**super().get_config(), "units": self.units}

@@ -172,6 +172,8 @@ def three_graphs(source, state, decode, config):
         name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
         for name, tensor in state.items()
     }
+    if attends:  # no step reads the last weights; Keras 3.10 refuses an unread input
+        keras.ops.stop_gradient(state_in["weights"])
     inputs = [source, target_in]
     return Seq2Seq(
         training=keras.Model(inputs, logits, name="training"),
