@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from s2s_keras import corpora, models, text, translator
+from s2s_keras import corpora, models, plotting, text, translator
 from s2s_keras.corpora import downloads
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,6 +31,7 @@ def names():
         "Tokenizer": text.Tokenizer,
         "corpora": corpora,
         "models": models,
+        "plotting": plotting,
         "translator": translator.Translator(
             model, *tokenizers, max_length=3, longest_source=12
         ),
