@@ -265,7 +265,9 @@ def test_padding_order_and_company_change_no_score(
 ):
     model = shared_model("attention_seq2seq", **arguments)
     source, _, target, _ = random_batch()
+    target[0, 2] = 7  # a row without an end, shorter than another
     found = decoding.score(model, source, target)
+    np.testing.assert_array_equal(found.tokens, target)
     wide = decoding.score(
         model, np.pad(source, ((0, 0), (0, 3))), np.pad(target, ((0, 0), (0, 2)))
     )

@@ -326,7 +326,7 @@ def softmax(scores):
 
 
 def weights_of(layer):
-    return [np.float64(weight) for weight in layer.get_weights()]
+    return [np.asarray(weight, "float64") for weight in layer.get_weights()]
 
 
 def by_hand(model, source, target_in):
@@ -448,6 +448,15 @@ def test_the_window_of_a_token_has_its_center_at_the_same_place_in_the_source(
 
 
 @every_family
+def test_positions_from_longest_on_get_no_weight(arguments, shared_model, random_batch):
+    model = shared_model(**arguments, score="location", longest=3)
+    source, target_in, *_ = random_batch()
+    weights = model.attention([source, target_in]).numpy()
+    np.testing.assert_array_equal(weights[:, :, 3:], 0.0)
+    assert (weights[0, :, :3] > 0.0).all()
+
+
+@every_family
 @pytest.mark.parametrize("score", ["additive", "general"])
 def test_keys_are_projected_once_in_the_encoder(
     arguments, score, fresh_model, random_batch
@@ -527,7 +536,25 @@ def test_a_looping_decoder_is_a_loop_in_the_graph(arguments, shared_model):
     assert len(traces) == 1
 
 
-@pytest.mark.parametrize("arguments", FAMILIES, ids=named)
+@every_family
+def test_dropout_has_its_places(arguments, shared_model):
+    layers = shared_model(**arguments, dropout=0.3, layers=2).training.layers
+    rates = {
+        layer.name: layer.rate
+        for layer in layers
+        if isinstance(layer, keras.layers.Dropout)
+    }
+    places = {"source_dropout_1", "source_dropout_2", "output_dropout"}
+    if arguments is LUONG:
+        places |= {"target_dropout_1", "target_dropout_2"}
+    else:
+        places |= {"target_dropout"}
+        (decoder,) = (layer for layer in layers if layer.name == "decoder")
+        assert [drop.rate for drop in decoder.drops] == [0.3]
+    assert rates == dict.fromkeys(places, 0.3)
+
+
+@every_family
 def test_dropout_changes_training_of_attention_alone(
     arguments, fresh_model, random_batch
 ):
@@ -585,7 +612,7 @@ def test_attention_learns_the_toy_corpus_and_its_graphs_still_agree(
     train, vocabularies = toy_batches(toy)
     sizes = {"units": 16, "embedding_dim": 16, "dropout": 0.1}
     model = fresh_model(**arguments | sizes | vocabularies)
-    history = training.fit(model, train, epochs=40, learning_rate=0.02)
+    history = training.fit(model, train, epochs=25, learning_rate=0.03)
     assert history.history["loss"][0] == pytest.approx(
         np.log(vocabularies["target_vocabulary"]), rel=0.3
     )
@@ -605,7 +632,7 @@ def test_mixed_precision_trains_attention(fresh_model, toy):
     keras.config.set_dtype_policy("mixed_float16")
     try:
         model = fresh_model(**BAHDANAU | vocabularies, score="cosine")
-        history = training.fit(model, train, epochs=8, learning_rate=0.02).history
+        history = training.fit(model, train, epochs=4, learning_rate=0.02).history
         assert np.isfinite(history["loss"]).all()
         assert history["loss"][-1] < history["loss"][0]
         for variable in model.training.weights:

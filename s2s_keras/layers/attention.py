@@ -185,7 +185,8 @@ class AdditiveAttention(Attention):
     def score(self, query, keys):
         query = self.query_projection(query)  # (batch, target_length, units)
         both = ops.tanh(query[:, :, None, :] + keys[:, None, :, :])
-        # As a product of two matrices: TensorFlow 2.19 crashes on one of rank 4.
+        # As a product of two matrices: Keras 3.10 leaves one of rank 4 to TensorFlow,
+        # which with oneDNN writes past the end of the result for a single query.
         energy = self.energy(ops.reshape(both, (-1, self.units)))
         return ops.reshape(energy, ops.shape(both)[:3])
 
