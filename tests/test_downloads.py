@@ -210,8 +210,13 @@ def test_an_unreachable_server_is_reported(publish, cache):
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
 def test_an_interrupted_download_leaves_nothing(server, publish, cache):
     publish(server.address + "interrupted")
-    with pytest.raises(KeyboardInterrupt):
-        downloads.fetch(PATH)
+    # A shell starts background jobs with SIGINT ignored; then Python ignores it too.
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            downloads.fetch(PATH)
+    finally:
+        signal.signal(signal.SIGINT, former)
     assert files_below(cache) == []
 
 
