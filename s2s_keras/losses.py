@@ -10,15 +10,45 @@ import keras
 from keras import ops
 
 
-def cross_entropy():
-    """Returns the loss: mean cross-entropy per real token, in nats.
+@keras.saving.register_keras_serializable(package="s2s_keras")
+class CrossEntropy(keras.losses.Loss):
+    r"""Mean cross-entropy per real token, in nats.
 
-    Call the result with `target_out (batch, length)`, `logits (batch, length,
-    vocabulary)` and `sample_weight (batch, length)`: 1 at tokens, 0 at padding.
+    With label smoothing $\epsilon$ the right token's probability is to be
+    $1 - \epsilon + \epsilon / V$ and every other's $\epsilon / V$, for a vocabulary of
+    $V$ ids (Szegedy et al., 2016, section 7).
+
+    Args:
+        label_smoothing: $\epsilon$, from 0 to 1.
+
+    Call arguments:
+        target_out: int32 `(batch, length)`.
+        logits: `(batch, length, vocabulary)`.
+        sample_weight: `(batch, length)`, 1 at tokens, 0 at padding.
+
+    Returns:
+        The mean over all tokens of the batch, a float32 scalar; float16 logits are
+        computed with in float32.
     """
-    return keras.losses.SparseCategoricalCrossentropy(
-        from_logits=True, reduction="mean_with_sample_weight"
-    )
+
+    def __init__(self, label_smoothing=0.0, name="cross_entropy", **kwargs):
+        super().__init__(name=name, reduction="mean_with_sample_weight", **kwargs)
+        self.label_smoothing = label_smoothing
+
+    def call(self, target_out, logits):
+        losses = keras.losses.sparse_categorical_crossentropy(
+            target_out, logits, from_logits=True
+        )
+        if self.label_smoothing:
+            ids = ops.cast(target_out, "int32")[..., None]
+            right = ops.take_along_axis(logits, ids, axis=-1)[..., 0]
+            losses += self.label_smoothing * (right - ops.mean(logits, axis=-1))
+        return losses  # (batch, length)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["reduction"]
+        return {**config, "label_smoothing": self.label_smoothing}
 
 
 @keras.saving.register_keras_serializable(package="s2s_keras")

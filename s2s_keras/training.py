@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -12,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from s2s_keras.losses import TokenAccuracy, TokenLoss, cross_entropy
+from s2s_keras.losses import CrossEntropy, TokenAccuracy, TokenLoss
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +66,8 @@ def fit(
     epochs,
     learning_rate=1e-3,
     clip_norm=1.0,
+    label_smoothing=0.0,
+    averaging=None,
     patience=None,
     keep_best=False,
     callbacks=(),
@@ -87,6 +90,13 @@ def fit(
         learning_rate: a number, or a `keras.optimizers.schedules.LearningRateSchedule`.
         clip_norm: the gradient of all weights together is scaled down to this norm
             where it is longer (Pascanu et al., 2013); None leaves it.
+        label_smoothing: the probability that the loss wants spread over all tokens,
+            see `losses.CrossEntropy`. What is reported stays the cross-entropy itself.
+        averaging: share that each step keeps of the running average of the weights,
+            such as 0.999 for about the last 1,000 steps (Polyak & Juditsky, 1992);
+            it starts as the weights after the first step. The average is validated
+            and is what the run ends with; training goes on from the weights
+            themselves, which callbacks see. None trains without.
         patience: epochs without a lower validation loss after which to stop; None
             never stops early.
         keep_best: whether to end with the weights of the epoch with the lowest
@@ -108,9 +118,16 @@ def fit(
             range, or `backup` belongs to another run.
     """
     _check(epochs, train, valid, patience, keep_best, backup, backup_every)
+    _check_share("label_smoothing", label_smoothing)
+    if averaging is not None:
+        _check_share("averaging", averaging)
     model = seq2seq.training
     optimizer = keras.optimizers.Adam(
-        learning_rate, global_clipnorm=clip_norm, name="adam"
+        learning_rate,
+        global_clipnorm=clip_norm,
+        use_ema=averaging is not None,
+        ema_momentum=averaging or 0.0,
+        name="adam",
     )
     model.compile(optimizer=optimizer)
     optimizer = model.optimizer  # which scales the loss under mixed precision
@@ -123,13 +140,15 @@ def fit(
         settings={
             "model": seq2seq.config,
             "optimizer": keras.saving.serialize_keras_object(optimizer),
+            "label_smoothing": label_smoothing,
             "train": getattr(train, "fingerprint", None),
             "valid": getattr(valid, "fingerprint", None),
             "patience": patience,
             "keep_best": keep_best,
         },
     )
-    step = _training_step(model, optimizer, metrics, train)
+    loss = CrossEntropy(label_smoothing)
+    step = _training_step(model, loss, optimizer, metrics, train)
     measure = valid and _evaluation_step(model, metrics, valid)
 
     history = keras.callbacks.History()
@@ -164,16 +183,18 @@ def fit(
         logs = metrics.results()
         if valid is not None:
             metrics.reset()
-            for batch in valid:
-                measure(*batch)
-            measured = metrics.results()
-            logs |= {f"val_{name}": value for name, value in measured.items()}
-            run.judge(logs["val_loss"], patience, keep_best)
+            with _lent_average(model, optimizer):
+                for batch in valid:
+                    measure(*batch)
+                measured = metrics.results()
+                logs |= {f"val_{name}": value for name, value in measured.items()}
+                run.judge(logs["val_loss"], patience, keep_best)
         listeners.on_epoch_end(run.epoch, logs)
         run.epoch, run.batch = run.epoch + 1, 0
         run.stopped |= bool(model.stop_training)
         kept.write(run)
 
+    _take_average(model, optimizer)
     if keep_best and run.best_weights:
         model.set_weights(run.best_weights)
     history.best_epoch = run.best_epoch
@@ -206,9 +227,27 @@ class _Metrics:
         return [*self.loss.variables, *self.accuracy.variables]
 
 
-def _training_step(model, optimizer, metrics, dataset):
+def _take_average(model, optimizer):
+    """Gives a model the average of its weights, where the optimizer keeps one."""
+    if optimizer.iterations > 0:  # before the first step all averages are zero
+        optimizer.finalize_variable_values(model.trainable_variables)
+
+
+@contextlib.contextmanager
+def _lent_average(model, optimizer):
+    """Lends a model the average of its weights, where the optimizer keeps one."""
+    variables = model.trainable_variables
+    latest = [variable.numpy() for variable in variables]
+    _take_average(model, optimizer)
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, latest, strict=True):
+            variable.assign(value)
+
+
+def _training_step(model, loss_of, optimizer, metrics, dataset):
     """Compiles one update of the weights, for batches of any shape."""
-    loss_of = cross_entropy()
 
     def step(inputs, target_out, weight):
         with tf.GradientTape() as tape:
@@ -346,4 +385,12 @@ def _check(epochs, train, valid, patience, keep_best, backup, backup_every):
         raise ValueError(
             "train must come from batches.make for a backup, since its order must be "
             "a function of seed and epoch. Received: a dataset without `epoch`."
+        )
+
+
+def _check_share(name, value):
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 <= value < 1:
+        raise ValueError(
+            f"{name} must be a number of at least 0 and below 1. Received: {value!r}"
         )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from s2s_keras.losses import TokenAccuracy, TokenLoss, cross_entropy
+from s2s_keras.losses import CrossEntropy, TokenAccuracy, TokenLoss
 
 ROWS, LENGTH, VOCABULARY = 6, 5, 7
 LENGTHS = np.array([5, 1, 3, 2, 4, 1])
@@ -64,7 +64,7 @@ def measured(metric, batches):
 
 def test_the_loss_is_the_mean_over_real_tokens():
     target_out, logits, weight = batch()
-    actual = cross_entropy()(target_out, logits, weight)
+    actual = CrossEntropy()(target_out, logits, weight)
     assert float(actual) == pytest.approx(
         expected_loss(target_out, logits, weight), rel=1e-6
     )
@@ -89,7 +89,7 @@ def test_without_weights_every_position_counts(metric_class, expected):
 
 def test_logits_of_any_size_give_a_finite_loss():
     target_out, logits, weight = batch()
-    assert np.isfinite(cross_entropy()(target_out, 1e4 * logits, weight))
+    assert np.isfinite(CrossEntropy()(target_out, 1e4 * logits, weight))
     assert np.isfinite(measured(TokenLoss(), [(target_out, 1e4 * logits, weight)]))
 
 
@@ -116,7 +116,7 @@ def test_padding_changes_neither_loss_nor_metric(metric_class, expected):
     assert measured(metric_class(), [wider]) == pytest.approx(
         expected(target_out, logits, weight), rel=1e-6
     )
-    assert float(cross_entropy()(*wider)) == pytest.approx(
+    assert float(CrossEntropy()(*wider)) == pytest.approx(
         expected_loss(target_out, logits, weight), rel=1e-6
     )
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from s2s_keras import batches, decoding, models, training
 from s2s_keras.layers import attention
-from s2s_keras.losses import cross_entropy
+from s2s_keras.losses import CrossEntropy
 
 CELLS = ("rnn", "gru", "lstm")
 VARIANTS = [
@@ -310,7 +310,7 @@ def test_every_weight_of_attention_gets_a_finite_gradient(
     source, target_in, target_out, weight = random_batch()
     with tf.GradientTape() as tape:
         logits = model.training([source, target_in], training=True)
-        loss = cross_entropy()(target_out, logits, weight)
+        loss = CrossEntropy()(target_out, logits, weight)
     variables = model.training.trainable_variables
     gradients = tape.gradient(loss, [variable.value for variable in variables])
     assert len(variables) == len(model.training.weights)
@@ -577,7 +577,7 @@ def test_mixed_precision_keeps_attention_weights_in_float32(
         model = fresh_model(**arguments, dropout=0.2, layers=2, local="predictive")
         with tf.GradientTape() as tape:
             logits = model.training([source, target_in], training=True)
-            loss = cross_entropy()(target_out, logits, weight)
+            loss = CrossEntropy()(target_out, logits, weight)
         variables = model.training.trainable_variables
         for gradient in tape.gradient(loss, [v.value for v in variables]):
             assert np.isfinite(tf.convert_to_tensor(gradient)).all()

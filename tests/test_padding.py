@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as arrays
 
 from s2s_keras import decoding
 from s2s_keras.layers import PaddingMask, ReverseSequence
-from s2s_keras.losses import TokenAccuracy, TokenLoss, cross_entropy
+from s2s_keras.losses import CrossEntropy, TokenAccuracy, TokenLoss
 
 MODELS = [
     {"cell": cell, "bidirectional": bidirectional, "reverse_source": reverse_source}
@@ -122,8 +122,8 @@ def test_padding_changes_no_logit_state_loss_or_metric(
         close(wide_state[name], tensor)
 
     close(
-        cross_entropy()(wider[2], wide_logits, wider[3]),
-        cross_entropy()(target_out, logits, weight),
+        CrossEntropy()(wider[2], wide_logits, wider[3]),
+        CrossEntropy()(target_out, logits, weight),
     )
     for metric, wide_metric in (
         (TokenLoss(), TokenLoss()),
