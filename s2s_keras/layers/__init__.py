@@ -14,6 +14,7 @@ from s2s_keras.layers.attention import (
 from s2s_keras.layers.attention_decoders import BahdanauDecoder, InputFeedingDecoder
 from s2s_keras.layers.padding import PaddingMask, ReverseSequence
 from s2s_keras.layers.recurrent import Bidirectional, ConcatenateContext, Recurrent
+from s2s_keras.layers.tied_embedding import TiedEmbedding
 
 __all__ = [
     "AdditiveAttention",
@@ -32,4 +33,5 @@ __all__ = [
     "Recurrent",
     "ReverseSequence",
     "ScaledDotAttention",
+    "TiedEmbedding",
 ]

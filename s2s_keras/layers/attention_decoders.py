@@ -20,6 +20,8 @@ class AttentionDecoder(keras.layers.Layer):
         units: size of every hidden state.
         layers: recurrent layers.
         dropout: share of the units dropped between two recurrent layers.
+        residual: whether each cell after the first adds its inputs to its outputs.
+        layer_norm: whether each cell's outputs are normalized.
 
     Call arguments:
         inputs: `(batch, length, features)`, or `(batch, features)` for one step.
@@ -34,16 +36,35 @@ class AttentionDecoder(keras.layers.Layer):
         without the `length` for one step; and the state after the last step.
     """
 
-    def __init__(self, attention, cell, units, layers=1, dropout=0.0, **kwargs):
+    def __init__(
+        self,
+        attention,
+        cell,
+        units,
+        layers=1,
+        dropout=0.0,
+        residual=False,
+        layer_norm=False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.attention = attention
         self.cell = cell
         self.units = units
         self.layers = layers
         self.dropout = dropout
+        self.residual = residual
+        self.layer_norm = layer_norm
         numbers = range(1, layers + 1)
         self.cells = [
-            Recurrent(cell, units, dtype=self.dtype_policy, name=f"cell_{number}")
+            Recurrent(
+                cell,
+                units,
+                residual=residual and number > 1,
+                layer_norm=layer_norm,
+                dtype=self.dtype_policy,
+                name=f"cell_{number}",
+            )
             for number in numbers
         ]
         self.drops = [
@@ -137,6 +158,8 @@ class AttentionDecoder(keras.layers.Layer):
             "units": self.units,
             "layers": self.layers,
             "dropout": self.dropout,
+            "residual": self.residual,
+            "layer_norm": self.layer_norm,
         }
 
     @classmethod

@@ -22,8 +22,62 @@ def state_names(cell):
     return CELLS[cell][1]
 
 
+class Reader(keras.layers.Layer):
+    """The frame of both: what becomes of the outputs, and what the layer is made of.
+
+    Args:
+        cell: `"rnn"`, `"gru"` or `"lstm"`.
+        units: size of the hidden state.
+        residual: whether to add the inputs to the outputs (He et al., 2016; in deep
+            recurrent stacks Wu et al., 2016, section 3.1); both must have one size.
+        layer_norm: whether to normalize the outputs (Ba et al., 2016). The state stays
+            as it is with either.
+    """
+
+    def __init__(self, cell, units, residual=False, layer_norm=False, **kwargs):
+        super().__init__(**kwargs)
+        self.cell = cell
+        self.units = units
+        self.residual = residual
+        self.norm = None
+        if layer_norm:
+            self.norm = keras.layers.LayerNormalization(
+                dtype=self.dtype_policy, name="norm"
+            )
+
+    def build_finish(self, features, output_features):
+        """Builds what `finish` needs, for sizes of inputs and outputs."""
+        if self.residual and features != output_features:
+            raise ValueError(
+                f"residual must be False where inputs have {features} features and "
+                f"outputs {output_features}: what is added must have the same size."
+            )
+        if self.norm:
+            self.norm.build((None, None, output_features))
+
+    def finish(self, inputs, outputs, sequence_mask=None):
+        """Adds, normalizes, and sets outputs at padding to zero."""
+        if self.residual:
+            outputs = outputs + inputs
+        if self.norm:
+            outputs = self.norm(outputs)
+        if sequence_mask is not None:
+            zero = ops.zeros((), dtype=outputs.dtype)
+            outputs = ops.where(sequence_mask[:, :, None], outputs, zero)
+        return outputs
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "cell": self.cell,
+            "units": self.units,
+            "residual": self.residual,
+            "layer_norm": self.norm is not None,
+        }
+
+
 @keras.saving.register_keras_serializable(package="s2s_keras")
-class Recurrent(keras.layers.Layer):
+class Recurrent(Reader):
     """One recurrent layer with two ways to call it, over the same weights.
 
     `"rnn"` is Elman (1990), `"gru"` Cho et al. (2014), equations 5–8, `"lstm"`
@@ -32,6 +86,8 @@ class Recurrent(keras.layers.Layer):
     Args:
         cell: `"rnn"`, `"gru"` or `"lstm"`.
         units: size of the hidden state.
+        residual: whether to add the inputs, of `units` features, to the outputs.
+        layer_norm: whether to normalize the outputs.
 
     Call arguments:
         inputs: `(batch, length, features)` to read a sequence, or
@@ -45,12 +101,13 @@ class Recurrent(keras.layers.Layer):
         `outputs, state`: the hidden states, `(batch, length, units)`, zero at
         padding, or `(batch, units)` for one step; and the state after the last
         real input.
+
+    Raises:
+        ValueError: if `residual` meets inputs of another size than the outputs.
     """
 
-    def __init__(self, cell, units, **kwargs):
-        super().__init__(**kwargs)
-        self.cell = cell
-        self.units = units
+    def __init__(self, cell, units, residual=False, layer_norm=False, **kwargs):
+        super().__init__(cell, units, residual, layer_norm, **kwargs)
         layer_class, _ = CELLS[cell]
         self.recurrent = layer_class(
             units,
@@ -63,6 +120,7 @@ class Recurrent(keras.layers.Layer):
     def build(self, inputs_shape, *_, **__):
         batch, features = inputs_shape[0], inputs_shape[-1]
         self.recurrent.build((batch, None, features))
+        self.build_finish(features, self.units)
         self.built = True
 
     def call(self, inputs, initial_state=None, sequence_mask=None, training=False):
@@ -70,14 +128,11 @@ class Recurrent(keras.layers.Layer):
             output, state = self.recurrent.cell(
                 inputs, initial_state, training=training
             )
-            return output, list(state)
+            return self.finish(inputs, output), list(state)
         outputs, *state = self.recurrent(
             inputs, initial_state=initial_state, mask=sequence_mask, training=training
         )
-        if sequence_mask is not None:
-            zero = ops.zeros((), dtype=outputs.dtype)
-            outputs = ops.where(sequence_mask[:, :, None], outputs, zero)
-        return outputs, state
+        return self.finish(inputs, outputs, sequence_mask), state
 
     def compute_output_spec(self, inputs, *_, **__):
         state = [
@@ -87,12 +142,9 @@ class Recurrent(keras.layers.Layer):
         shape = (*inputs.shape[:-1], self.units)
         return keras.KerasTensor(shape, dtype=self.compute_dtype), state
 
-    def get_config(self):
-        return {**super().get_config(), "cell": self.cell, "units": self.units}
-
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
-class Bidirectional(keras.layers.Layer):
+class Bidirectional(Reader):
     """Two recurrent layers, one of which reads the sequence from its end.
 
     Schuster & Paliwal (1997), used in an encoder by Bahdanau et al. (2015), section
@@ -101,6 +153,8 @@ class Bidirectional(keras.layers.Layer):
     Args:
         cell: `"rnn"`, `"gru"` or `"lstm"`.
         units: size of the hidden state of each direction.
+        residual: whether to add the inputs, of `2 * units` features, to the outputs.
+        layer_norm: whether to normalize the outputs.
 
     Call arguments:
         inputs: `(batch, length, features)`.
@@ -110,12 +164,13 @@ class Bidirectional(keras.layers.Layer):
         `outputs, state`: both directions' hidden states side by side,
         `(batch, length, 2 * units)`, zero at padding; and a list of the final states
         `(batch, 2 * units)`, forward first.
+
+    Raises:
+        ValueError: if `residual` meets inputs of another size than the outputs.
     """
 
-    def __init__(self, cell, units, **kwargs):
-        super().__init__(**kwargs)
-        self.cell = cell
-        self.units = units
+    def __init__(self, cell, units, residual=False, layer_norm=False, **kwargs):
+        super().__init__(cell, units, residual, layer_norm, **kwargs)
         self.forward = Recurrent(cell, units, dtype=self.dtype_policy, name="forward")
         self.backward = Recurrent(cell, units, dtype=self.dtype_policy, name="backward")
         self.reverse = ReverseSequence(dtype=self.dtype_policy, name="reversed")
@@ -123,6 +178,7 @@ class Bidirectional(keras.layers.Layer):
     def build(self, inputs_shape, *_, **__):
         self.forward.build(inputs_shape)
         self.backward.build(inputs_shape)
+        self.build_finish(inputs_shape[-1], 2 * self.units)
         self.built = True
 
     def call(self, inputs, sequence_mask, training=False):
@@ -136,6 +192,7 @@ class Bidirectional(keras.layers.Layer):
         )
         backward = self.reverse(backward, sequence_mask)
         outputs = ops.concatenate([forward, backward], axis=-1)
+        outputs = self.finish(inputs, outputs, sequence_mask)
         state = [
             ops.concatenate(parts, axis=-1)
             for parts in zip(forward_state, backward_state, strict=True)
@@ -150,9 +207,6 @@ class Bidirectional(keras.layers.Layer):
         ]
         shape = (batch, length, 2 * self.units)
         return keras.KerasTensor(shape, dtype=self.compute_dtype), state
-
-    def get_config(self):
-        return {**super().get_config(), "cell": self.cell, "units": self.units}
 
 
 @keras.saving.register_keras_serializable(package="s2s_keras")

@@ -38,6 +38,9 @@ def encoder_decoder(
     context="initial",
     dropout=0.0,
     embedding_stddev=1.0,
+    tie_embeddings=False,
+    residual=False,
+    layer_norm=False,
 ):
     """Builds an encoder–decoder without attention.
 
@@ -65,6 +68,14 @@ def encoder_decoder(
             recurrent layer's output, never between time steps (Zaremba et al., 2014).
         embedding_stddev: standard deviation of the normal distribution that the
             embeddings start from.
+        tie_embeddings: whether target embedding and output layer are one matrix (Press
+            & Wolf, 2017), with a dense layer without bias before the output layer that
+            brings its inputs to `embedding_dim`.
+        residual: whether each recurrent layer after the first adds its inputs to its
+            outputs (Wu et al., 2016, section 3.1); states stay as they are. The
+            encoder's top layer has outputs that nobody reads, and stays as it is.
+        layer_norm: whether each recurrent layer's outputs, but not its state, are
+            normalized (Ba et al., 2016), except those that nobody reads.
 
     Returns:
         A `Seq2Seq`. Its state holds `hidden_1`, `hidden_2`, … and for an LSTM
@@ -76,19 +87,15 @@ def encoder_decoder(
     """
     config = {"builder": "encoder_decoder", **locals()}
     _check(config)
-    shared = {name: config[name] for name in ("cell", "units", "layers", "dropout")}
+    shared = {name: config[name] for name in STACK}
     encode = parts.Encoder(
         parts.embedding("source_embedding", source_vocabulary, config),
         bidirectional=bidirectional,
         reverse_source=reverse_source,
+        attended=False,
         **shared,
     )
-    decode = parts.Decoder(
-        parts.embedding("target_embedding", target_vocabulary, config),
-        keras.layers.Dense(target_vocabulary, dtype="float32", name="logits"),
-        context=context,
-        **shared,
-    )
+    decode = parts.Decoder(*parts.target_ends(config), context=context, **shared)
     source = keras.Input((None,), dtype="int32", name="source")
     _, _, state = encode(source)
     if context == "every_step":
@@ -114,6 +121,9 @@ def attention_seq2seq(
     reverse_source=False,
     dropout=0.0,
     embedding_stddev=1.0,
+    tie_embeddings=False,
+    residual=False,
+    layer_norm=False,
 ):
     """Builds an encoder–decoder whose decoder attends to the source.
 
@@ -149,6 +159,13 @@ def attention_seq2seq(
             layers and before the output layer, never between time steps.
         embedding_stddev: standard deviation of the normal distribution that the
             embeddings start from.
+        tie_embeddings: whether target embedding and output layer are one matrix (Press
+            & Wolf, 2017), with a dense layer without bias before the output layer that
+            brings its inputs to `embedding_dim`.
+        residual: whether each recurrent layer after the first adds its inputs to its
+            outputs (Wu et al., 2016, section 3.1); states stay as they are.
+        layer_norm: whether each recurrent layer's outputs, but not its state, are
+            normalized (Ba et al., 2016).
 
     Returns:
         A `Seq2Seq`. Its state holds `hidden_1`, … and for an LSTM `cell_1`, …, all
@@ -166,11 +183,12 @@ def attention_seq2seq(
             "input_feeding must be False with placement='bahdanau', which shows the "
             "context to the cell by itself. Received: True"
         )
-    shared = {name: config[name] for name in ("cell", "units", "layers", "dropout")}
+    shared = {name: config[name] for name in STACK}
     encode = parts.Encoder(
         parts.embedding("source_embedding", source_vocabulary, config),
         bidirectional=bidirectional,
         reverse_source=reverse_source,
+        attended=True,
         **shared,
     )
     attention = _attention(config)
@@ -208,19 +226,16 @@ def _attention(config):
 def _attending_decoder(attention, config):
     """Makes the decoder that a configuration asks for."""
     units, dropout = config["units"], config["dropout"]
-    sizes = {"cell": config["cell"], "units": units, "layers": config["layers"]}
-    ends = (
-        parts.embedding("target_embedding", config["target_vocabulary"], config),
-        keras.layers.Dense(config["target_vocabulary"], dtype="float32", name="logits"),
-    )
+    stack = {name: config[name] for name in STACK}
+    ends = parts.target_ends(config)
     if config["placement"] == "bahdanau":
-        loop = BahdanauDecoder(attention, dropout=dropout, **sizes, name="decoder")
+        loop = BahdanauDecoder(attention, **stack, name="decoder")
         readout = keras.layers.Dense(units, activation="tanh", name="readout")
         return parts.LoopingDecoder(*ends, loop=loop, dropout=dropout, readout=readout)
     if config["input_feeding"]:
-        loop = InputFeedingDecoder(attention, dropout=dropout, **sizes, name="decoder")
+        loop = InputFeedingDecoder(attention, **stack, name="decoder")
         return parts.LoopingDecoder(*ends, loop=loop, dropout=dropout)
-    return parts.LuongDecoder(*ends, attention=attention, dropout=dropout, **sizes)
+    return parts.LuongDecoder(*ends, attention=attention, **stack)
 
 
 def _no_weights(mask):
@@ -228,6 +243,7 @@ def _no_weights(mask):
     return keras.ops.zeros_like(mask, dtype="float32")  # (batch, source_length)
 
 
+STACK = ("cell", "units", "layers", "dropout", "residual", "layer_norm")
 CHOICES = {
     "cell": tuple(CELLS),
     "context": ("initial", "every_step"),
@@ -235,7 +251,14 @@ CHOICES = {
     "placement": ("luong", "bahdanau"),
     "local": (None, "monotonic", "predictive"),
 }
-SWITCHES = ("bidirectional", "reverse_source", "input_feeding")
+SWITCHES = (
+    "bidirectional",
+    "reverse_source",
+    "input_feeding",
+    "tie_embeddings",
+    "residual",
+    "layer_norm",
+)
 LEAST = {
     "source_vocabulary": len(SPECIAL_TOKENS) + 1,
     "target_vocabulary": len(SPECIAL_TOKENS) + 1,

@@ -8,6 +8,7 @@ from s2s_keras.layers import (
     PaddingMask,
     Recurrent,
     ReverseSequence,
+    TiedEmbedding,
 )
 from s2s_keras.layers.recurrent import state_names
 from s2s_keras.models.seq2seq import Seq2Seq
@@ -16,10 +17,25 @@ _OF_THE_SOURCE = ("memory", "memory_mask", "keys", "weights")
 
 
 class Encoder:
-    """The layers that read a source, made once: `source -> memory, mask, state`."""
+    """The layers that read a source, made once: `source -> memory, mask, state`.
+
+    With `attended=False` nobody reads the memory, so nothing is done to it: weights of
+    a normalization would never get a gradient.
+    """
 
     def __init__(
-        self, embedding, *, cell, units, layers, dropout, bidirectional, reverse_source
+        self,
+        embedding,
+        *,
+        cell,
+        units,
+        layers,
+        dropout,
+        residual,
+        layer_norm,
+        bidirectional,
+        reverse_source,
+        attended,
     ):
         reader = Bidirectional if bidirectional else Recurrent
         numbers = range(1, layers + 1)
@@ -29,7 +45,16 @@ class Encoder:
         self.reverse = ReverseSequence(name="reversed") if reverse_source else None
         self.turn_back = ReverseSequence(name="turned_back")
         self.dropouts = [dropping(dropout, f"source_dropout_{n}") for n in numbers]
-        self.readers = [reader(cell, units, name=f"encoder_{n}") for n in numbers]
+        self.readers = [
+            reader(
+                cell,
+                units,
+                residual=residual and n > 1 and (attended or n < layers),
+                layer_norm=layer_norm and (attended or n < layers),
+                name=f"encoder_{n}",
+            )
+            for n in numbers
+        ]
         self.bridges = {
             f"{part}_{n}": keras.layers.Dense(
                 units,
@@ -67,13 +92,26 @@ class Decoder:
     """
 
     def __init__(
-        self, embedding, output, *, cell, units, layers, dropout, context="initial"
+        self,
+        embedding,
+        output,
+        *,
+        cell,
+        units,
+        layers,
+        dropout,
+        residual,
+        layer_norm,
+        context="initial",
     ):
         numbers = range(1, layers + 1)
         self.names = state_names(cell)
         self.embedding = embedding
         self.dropouts = [dropping(dropout, f"target_dropout_{n}") for n in numbers]
-        self.writers = [Recurrent(cell, units, name=f"decoder_{n}") for n in numbers]
+        self.writers = [
+            Recurrent(cell, units, residual and n > 1, layer_norm, name=f"decoder_{n}")
+            for n in numbers
+        ]
         self.output_dropout = dropping(dropout, "output_dropout")
         self.output = output
         self.with_context = self.with_token = None
@@ -194,6 +232,21 @@ def embedding(name, vocabulary, config):
         ),
         name=name,
     )
+
+
+def target_ends(config):
+    """Makes a decoder's embedding and its output layer, of one matrix if tied."""
+    vocabulary, embedding_dim = config["target_vocabulary"], config["embedding_dim"]
+    if not config["tie_embeddings"]:
+        return (
+            embedding("target_embedding", vocabulary, config),
+            keras.layers.Dense(vocabulary, dtype="float32", name="logits"),
+        )
+    tied = TiedEmbedding(
+        vocabulary, embedding_dim, config["embedding_stddev"], name="target_embedding"
+    )
+    narrow = keras.layers.Dense(embedding_dim, use_bias=False, name="to_embedding")
+    return tied, lambda hidden: tied(narrow(hidden), reverse=True)
 
 
 def dropping(rate, name):

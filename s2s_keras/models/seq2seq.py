@@ -41,31 +41,47 @@ class Seq2Seq:
         self.training.summary(**kwargs)
 
     def diagram(self):
-        """Returns a Matplotlib figure of the three graphs, shared layers in color."""
+        """Returns a Matplotlib figure of the three graphs, shared layers in color.
+
+        A layer that one graph calls twice has two boxes in it.
+        """
         graphs = ("training", "encoder", "step")
         return plotting.graphs({name: _nodes(getattr(self, name)) for name in graphs})
 
 
 def _nodes(graph):
-    """Lists a functional model's layers, each with the names of its inputs.
+    """Lists the calls of a functional model's layers, each with its inputs' names.
 
-    Operations that are no layer, such as the zeros a state starts from, are left out.
+    A layer's first call has the layer's name, the next is its `(call 2)`. Operations
+    that are no layer, such as the zeros a state starts from, are left out.
     """
     layers = {layer.name for layer in graph.layers}
     return [
-        (node["name"], sorted(layers.intersection(_histories(node["inbound_nodes"]))))
-        for node in graph.get_config()["layers"]
-        if node["name"] in layers
+        (
+            _call_name(layer["name"], number),
+            sorted(
+                _call_name(*origin)
+                for origin in set(_origins(call))
+                if origin[0] in layers
+            ),
+        )
+        for layer in graph.get_config()["layers"]
+        if layer["name"] in layers
+        for number, call in enumerate(layer["inbound_nodes"] or [()])
     ]
 
 
-def _histories(part):
-    """Yields the name of each layer whose output stands in a node's arguments."""
+def _call_name(layer, number):
+    return f"{layer} (call {number + 1})" if number else layer
+
+
+def _origins(part):
+    """Yields layer and number of each call whose output stands in an argument."""
     if isinstance(part, dict):
         if "keras_history" in part:
-            yield part["keras_history"][0]
+            yield tuple(part["keras_history"][:2])
         part = part.values()
     elif not isinstance(part, (list, tuple)):
         return
     for child in part:
-        yield from _histories(child)
+        yield from _origins(child)
