@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from s2s_keras.decoding.compiling import as_source, as_tensor, run
+from s2s_keras.decoding.compiling import LOWEST, as_source, as_tensor, run
 from s2s_keras.decoding.walking import score_steps
 from s2s_keras.records import Hypotheses
 from s2s_keras.text import EOS, PAD, SOS
-
-LOWEST = -1e9  # stands for the logarithm of 0, and adds up without becoming infinite
 
 
 def beam_search(

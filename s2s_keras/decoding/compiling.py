@@ -1,8 +1,10 @@
-"""What every search needs: its arguments as tensors, and one compiled function."""
+"""What every search needs: arguments as tensors, one compiled function, log 0."""
 
 from __future__ import annotations
 
 import tensorflow as tf
+
+LOWEST = -1e9  # stands for the logarithm of 0, and adds up without becoming infinite
 
 
 def as_source(source):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from s2s_keras.decoding.compiling import as_source, rows, run
+from s2s_keras.decoding.compiling import LOWEST, as_source, rows, run
 from s2s_keras.decoding.walking import walk
 from s2s_keras.records import Hypotheses
 
@@ -120,9 +120,6 @@ def _ranks(logits):
     """Returns each token's place: 0 is the most probable, of equals the first id."""
     order = tf.argsort(logits, axis=-1, direction="DESCENDING", stable=True)
     return tf.argsort(order, axis=-1, stable=True)
-
-
-LOWEST = -1e9
 
 
 def _check(max_length, temperature, top_k, top_p, seed, num_samples):
