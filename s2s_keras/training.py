@@ -68,6 +68,7 @@ def fit(
     clip_norm=1.0,
     label_smoothing=0.0,
     averaging=None,
+    scheduled_sampling=None,
     patience=None,
     keep_best=False,
     callbacks=(),
@@ -97,6 +98,8 @@ def fit(
             it starts as the weights after the first step. The average is validated
             and is what the run ends with; training goes on from the weights
             themselves, which callbacks see. None trains without.
+        scheduled_sampling: a `ScheduledSampling`, which gives the decoder some of the
+            model's own tokens to read; None gives it the right ones alone.
         patience: epochs without a lower validation loss after which to stop; None
             never stops early.
         keep_best: whether to end with the weights of the epoch with the lowest
@@ -110,7 +113,8 @@ def fit(
 
     Returns:
         `keras.callbacks.History` whose `history` holds `loss`, `accuracy`, and with
-        `valid` `val_loss`, `val_accuracy`: means over real tokens. With `valid` its
+        `valid` `val_loss`, `val_accuracy`: means over real tokens; with
+        `scheduled_sampling` `teacher_probability`, the epoch's last. With `valid` its
         `best_epoch` is the index of the epoch with the lowest `val_loss`.
 
     Raises:
@@ -141,6 +145,7 @@ def fit(
             "model": seq2seq.config,
             "optimizer": keras.saving.serialize_keras_object(optimizer),
             "label_smoothing": label_smoothing,
+            "scheduled_sampling": scheduled_sampling,
             "train": getattr(train, "fingerprint", None),
             "valid": getattr(valid, "fingerprint", None),
             "patience": patience,
@@ -148,7 +153,7 @@ def fit(
         },
     )
     loss = CrossEntropy(label_smoothing)
-    step = _training_step(model, loss, optimizer, metrics, train)
+    step = _training_step(seq2seq, loss, scheduled_sampling, optimizer, metrics, train)
     measure = valid and _evaluation_step(model, metrics, valid)
 
     history = keras.callbacks.History()
@@ -181,6 +186,9 @@ def fit(
             if model.stop_training:
                 break
         logs = metrics.results()
+        if scheduled_sampling is not None:
+            last = optimizer.iterations - 1
+            logs["teacher_probability"] = float(scheduled_sampling.probability(last))
         if valid is not None:
             metrics.reset()
             with _lent_average(model, optimizer):
@@ -246,12 +254,16 @@ def _lent_average(model, optimizer):
             variable.assign(value)
 
 
-def _training_step(model, loss_of, optimizer, metrics, dataset):
+def _training_step(seq2seq, loss_of, sampling, optimizer, metrics, dataset):
     """Compiles one update of the weights, for batches of any shape."""
+    model = seq2seq.training
 
     def step(inputs, target_out, weight):
+        source, target_in = inputs
+        if sampling is not None:
+            target_in = sampling.mix(seq2seq, source, target_in, optimizer.iterations)
         with tf.GradientTape() as tape:
-            logits = model(list(inputs), training=True)
+            logits = model([source, target_in], training=True)
             loss = optimizer.scale_loss(loss_of(target_out, logits, weight))
         gradients = tape.gradient(loss, model.trainable_variables)
         # Keras would square an embedding's rows token by token, not their sum by id.
