@@ -23,9 +23,14 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) ->
 
 
 def mean_and_spread(values: Sequence[float], digits: int) -> str:
-    """Writes the mean and the standard deviation of what several seeds gave."""
-    mean, spread = statistics.mean(values), statistics.stdev(values)
-    return f"{mean:.{digits}f} ± {spread:.{digits}f}"
+    """Writes the mean and the standard deviation of what several seeds gave.
+
+    A single value stands alone.
+    """
+    mean = f"{statistics.mean(values):.{digits}f}"
+    if len(values) == 1:
+        return mean
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}"
 
 
 def literal(name: str, value) -> str:

@@ -14,12 +14,12 @@ import argparse
 import collections
 import dataclasses
 import itertools
-import time
 
 import keras
 import numpy as np
 from tqdm import tqdm
 
+from recipes.fitting import Stopwatch, warmup_cosine
 from recipes.results_file import ResultsFile
 from s2s_keras import batches, corpora, evaluation, models, training
 from s2s_keras.layers.attention import SCORES
@@ -116,12 +116,13 @@ def train_and_measure(run, seed):
     translator = Translator(
         *_model_and_tokenizers(corpus, run.model), max_length=LONGEST
     )
+    steps = run.epochs * -(-len(corpus.train) // BATCH_SIZE)
     watch = Stopwatch()
     training.fit(
         translator.seq2seq,
         _batches(translator, corpus.train, seed=seed),
         epochs=run.epochs,
-        learning_rate=learning_rate(run.epochs * -(-len(corpus.train) // BATCH_SIZE)),
+        learning_rate=warmup_cosine(LEARNING_RATE, steps, LAST_LEARNING_RATE),
         callbacks=[watch],
     )
     return {
@@ -130,17 +131,6 @@ def train_and_measure(run, seed):
         "cpu_seconds": watch.cpu_seconds,
         **measure(translator, corpus.test),
     }
-
-
-def learning_rate(steps):
-    """Returns a schedule that warms up for 5% of the steps and then falls."""
-    return keras.optimizers.schedules.CosineDecay(
-        LEARNING_RATE / 10,
-        steps,
-        alpha=LAST_LEARNING_RATE,
-        warmup_target=LEARNING_RATE,
-        warmup_steps=steps // 20,
-    )
 
 
 def measure(translator, pairs):
@@ -224,18 +214,6 @@ def _model_and_tokenizers(corpus, model):
 def _batches(translator, pairs, **arguments):
     tokenizers = translator.source_tokenizer, translator.target_tokenizer
     return batches.make(pairs, *tokenizers, BATCH_SIZE, **arguments)
-
-
-class Stopwatch(keras.callbacks.Callback):
-    """Keeps the mean seconds of an epoch, on the clock and of the processor."""
-
-    def on_train_begin(self, logs=None):
-        self.start = time.perf_counter(), time.process_time()
-
-    def on_epoch_end(self, epoch, logs=None):
-        clock, processor = self.start
-        self.seconds = (time.perf_counter() - clock) / (epoch + 1)
-        self.cpu_seconds = (time.process_time() - processor) / (epoch + 1)
 
 
 if __name__ == "__main__":

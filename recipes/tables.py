@@ -27,10 +27,13 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from recipes import phrasebook_tables
+from recipes import phrasebook_tables, translation_tables
 from tools import notebooks
 
-REGIONS = {**phrasebook_tables.REGIONS}  # name: function that returns the text
+REGIONS = {  # name: function that returns the text
+    **phrasebook_tables.REGIONS,
+    **translation_tables.REGIONS,
+}
 MARKS = {
     "markdown": (r"<!-- results: ([^\n]+) -->", "<!-- end of results -->"),
     "code": (r"# results: ([^\n]+)", "# end of results"),

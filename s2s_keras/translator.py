@@ -9,6 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Iterable
 
+import h5py
 import keras
 
 from s2s_keras import batches, models
@@ -22,6 +23,7 @@ SOURCE_LIMIT = 1_000
 SETTINGS, WEIGHTS = "translator.json", "model.weights.h5"
 TOKENIZERS = ("source_tokenizer", "target_tokenizer")
 FILES = (SETTINGS, WEIGHTS, *(f"{name}.json" for name in TOKENIZERS))
+PRETRAINED = pathlib.Path(__file__).parent / "pretrained"
 
 
 class Translator:
@@ -199,12 +201,14 @@ class Translator:
             sources.append(ids)
         return sources
 
-    def save(self, folder):
+    def save(self, folder, *, half_precision=False):
         """Saves model, settings and tokenizers as a folder, replaced as a whole.
 
         Args:
             folder: path of a folder that does not exist, is empty, or holds nothing
                 but a saved translator.
+            half_precision: whether to keep the weights as float16, in half the room.
+                They are float32 again when loaded, rounded to about three digits.
 
         Raises:
             FileExistsError: if `folder` holds something else, or is a file.
@@ -229,6 +233,8 @@ class Translator:
             }
             (unfinished / SETTINGS).write_text(json.dumps(settings, indent=2))
             _without_optimizer(self.seq2seq).save_weights(unfinished / WEIGHTS)
+            if half_precision:
+                _halve(unfinished / WEIGHTS)
             for name in TOKENIZERS:
                 getattr(self, name).save(unfinished / f"{name}.json")
             if folder.exists():
@@ -262,6 +268,43 @@ class Translator:
         _without_optimizer(seq2seq).load_weights(folder / WEIGHTS)
         tokenizers = [Tokenizer.load(folder / f"{name}.json") for name in TOKENIZERS]
         return cls(seq2seq, *tokenizers, **settings)
+
+    @classmethod
+    def pretrained(cls, name):
+        """Loads a translator that comes with the package.
+
+        `recipes/` trained them, and says how; README has their scores.
+
+        Args:
+            name: `"multi30k"` translates German captions of photographs to English,
+                `"tatoeba"` short Chinese sentences.
+
+        Raises:
+            ValueError: if there is none of this name.
+        """
+        names = sorted(path.name for path in PRETRAINED.iterdir() if path.is_dir())
+        if name not in names:
+            raise ValueError(f"name must be one of {names}. Received: {name!r}")
+        return cls.load(PRETRAINED / name)
+
+
+def _halve(path):
+    """Rewrites a file of weights with float16 in the place of float32."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as room:
+        halved = pathlib.Path(room, path.name)
+        with h5py.File(path) as whole, h5py.File(halved, "w") as half:
+
+            def copy(name, item):
+                if isinstance(item, h5py.Dataset):
+                    small = item.dtype == "float32"
+                    half[name] = item[()].astype("float16") if small else item[()]
+                else:
+                    half.require_group(name)
+                half[name].attrs.update(item.attrs)
+
+            whole.visititems(copy)
+            half.attrs.update(whole.attrs)
+        os.replace(halved, path)
 
 
 def _without_optimizer(seq2seq):

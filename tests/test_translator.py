@@ -406,6 +406,29 @@ def test_the_optimizer_is_not_saved(tmp_path):
     assert (tmp_path / "saved" / "model.weights.h5").stat().st_size == before
 
 
+def test_half_precision_halves_the_weights_and_rounds_them(tmp_path):
+    keras.utils.set_random_seed(6)
+    sizes = {"units": 64, "embedding_dim": 64, "tie_embeddings": True}
+    large = models.attention_seq2seq(len(SOURCE), len(TARGET), **sizes)
+    whole = Translator(large, SOURCE, TARGET, max_length=6)
+    whole.save(tmp_path / "whole")
+    whole.save(tmp_path / "half", half_precision=True)
+    sizes = [
+        (tmp_path / name / "model.weights.h5").stat().st_size
+        for name in ("whole", "half")
+    ]
+    assert sizes[1] < 0.6 * sizes[0]
+    assert contents(tmp_path / "half").keys() == contents(tmp_path / "whole").keys()
+    half = Translator.load(tmp_path / "half")
+    assert {variable.dtype for variable in half.seq2seq.training.weights} == {"float32"}
+    pairs = zip(
+        large.training.get_weights(), half.seq2seq.training.get_weights(), strict=True
+    )
+    for before, after in pairs:
+        np.testing.assert_array_equal(after, before.astype("float16"))
+    assert len(half.translate(TEXTS)) == len(TEXTS)
+
+
 @pytest.mark.parametrize("there", ["nothing", "an empty folder", "a translator"])
 def test_saving_replaces_what_is_there_as_a_whole(there, made, tmp_path):
     folder = tmp_path / "saved"

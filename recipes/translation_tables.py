@@ -1,0 +1,94 @@
+"""What README and notebooks show of the recipes of real translation."""
+
+from __future__ import annotations
+
+import functools
+
+from recipes import multi30k_ablation, results_file
+from recipes.formats import mean_and_spread, table
+
+IN_WORDS = {
+    "lstm": "LSTM, without attention",
+    "gru": "GRU, without attention",
+    "attention": "LSTM with attention",
+}
+
+
+def scores(recipe: str) -> str:
+    """Writes a line for each model of a recipe: its test scores, mean and spread."""
+    head = (
+        *("model", "seeds", "parameters", "BLEU, greedy", "BLEU, beam 5"),
+        *("chrF2, beam 5", "perplexity", "processor minutes"),
+    )
+    measured = results_file.load(recipe)
+    rows = []
+    for name in [name for name in IN_WORDS if name in measured]:
+        runs = measured[name]
+        tests = [run["test"] for run in runs]
+        minutes = [_processor_minutes(run) for run in runs]
+        rows.append(
+            [
+                IN_WORDS[name],
+                str(len(runs)),
+                f"{runs[0]['parameters'] / 1e6:.1f} M",
+                mean_and_spread([test["greedy"]["BLEU"]["value"] for test in tests], 1),
+                mean_and_spread([test["beam"]["BLEU"]["value"] for test in tests], 1),
+                mean_and_spread([test["beam"]["chrF2"]["value"] for test in tests], 1),
+                mean_and_spread([test["perplexity"] for test in tests], 2),
+                mean_and_spread(minutes, 0),
+            ]
+        )
+    return table(head, rows)
+
+
+def signatures(recipe: str) -> str:
+    """Writes sacreBLEU's signatures of the scores of a recipe."""
+    runs = [run for runs in results_file.load(recipe).values() for run in runs]
+    found = sorted(
+        {
+            f"{metric['name']}: `{metric['signature']}`"
+            for run in runs
+            for search in ("greedy", "beam")
+            for metric in run["test"][search].values()
+        }
+    )
+    return "\n".join(f"- {line}" for line in found)
+
+
+def ablation() -> str:
+    """Writes what changes with each setting of the Multi30k recipe."""
+    head = (
+        *("changed", "BLEU, greedy", "BLEU, beam 5", "perplexity"),
+        *("parameters", "processor minutes"),
+    )
+    measured = results_file.load("multi30k_ablation")
+    rows = []
+    for name in [name for name in multi30k_ablation.RUNS if name in measured]:
+        run = measured[name][0]
+        valid = run["valid"]
+        rows.append(
+            [
+                "nothing" if name == "all" else name,
+                f"{valid['greedy']['BLEU']['value']:.1f}",
+                f"{valid['beam']['BLEU']['value']:.1f}",
+                f"{valid['perplexity']:.2f}",
+                f"{run['parameters'] / 1e6:.1f} M",
+                f"{_processor_minutes(run):.0f}",
+            ]
+        )
+    return table(head, rows)
+
+
+def _processor_minutes(run: dict) -> float:
+    """Returns the minutes of a training, both cores' counted."""
+    return run["processor_seconds_an_epoch"] * run["settings"]["epochs"] / 60
+
+
+REGIONS = {
+    **{
+        f"{recipe} {name}": functools.partial(function, recipe)
+        for recipe in ("multi30k", "tatoeba")
+        for name, function in (("scores", scores), ("signatures", signatures))
+    },
+    "multi30k ablation": ablation,
+}
