@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,6 +44,25 @@ def expected_accuracy(target_out, logits, weight):
     return hits[weight == 1].mean()
 
 
+def smoothed(target_out, vocabulary, label_smoothing):
+    """Returns the wanted probability of each id, `(batch, length, vocabulary)`."""
+    return (1.0 - label_smoothing) * np.eye(vocabulary)[
+        target_out
+    ] + label_smoothing / vocabulary
+
+
+def expected_smoothed_loss(target_out, logits, weight, label_smoothing):
+    wanted = smoothed(target_out, logits.shape[-1], label_smoothing)
+    everywhere = np.stack(
+        [
+            token_losses(np.full_like(target_out, token), logits)
+            for token in range(logits.shape[-1])
+        ],
+        axis=-1,
+    )  # minus the logarithm of each id's probability
+    return ((wanted * everywhere).sum(axis=-1) * weight).sum() / weight.sum()
+
+
 METRICS = [(TokenLoss, expected_loss), (TokenAccuracy, expected_accuracy)]
 each_metric = pytest.mark.parametrize(
     "metric_class, expected", METRICS, ids=["loss", "accuracy"]
@@ -70,6 +90,70 @@ def test_the_loss_is_the_mean_over_real_tokens():
     )
 
 
+@pytest.mark.parametrize("label_smoothing", [0.1, 0.5, 1.0])
+def test_the_smoothed_loss_is_the_cross_entropy_with_the_smoothed_distribution(
+    label_smoothing,
+):
+    target_out, logits, weight = batch()
+    actual = CrossEntropy(label_smoothing)(target_out, logits, weight)
+    expected = expected_smoothed_loss(target_out, logits, weight, label_smoothing)
+    assert float(actual) == pytest.approx(expected, rel=1e-6)
+    assert abs(expected - expected_loss(target_out, logits, weight)) > 0.01
+
+
+def test_no_smoothing_is_the_plain_loss():
+    target_out, logits, weight = batch()
+    plain = keras.losses.SparseCategoricalCrossentropy(
+        from_logits=True, reduction="mean_with_sample_weight"
+    )
+    for loss in (CrossEntropy(), CrossEntropy(0.0), CrossEntropy(0)):
+        np.testing.assert_array_equal(
+            loss(target_out, logits, weight), plain(target_out, logits, weight)
+        )
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.2])
+def test_the_gradient_draws_the_probabilities_to_the_smoothed_distribution(
+    label_smoothing,
+):
+    target_out, logits, weight = batch()
+    tensor = tf.constant(logits)
+    with tf.GradientTape() as tape:
+        tape.watch(tensor)
+        loss = CrossEntropy(label_smoothing)(target_out, tensor, weight)
+    powers = np.exp(np.float64(logits))
+    away = powers / powers.sum(axis=-1, keepdims=True) - smoothed(
+        target_out, VOCABULARY, label_smoothing
+    )
+    np.testing.assert_allclose(
+        tape.gradient(loss, tensor),
+        away * weight[..., None] / weight.sum(),
+        atol=1e-7,
+    )
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+def test_float16_logits_give_a_finite_float32_loss(label_smoothing):
+    target_out, logits, weight = batch()
+    large = (6e4 * np.sign(logits)).astype("float16")
+    loss = CrossEntropy(label_smoothing)(target_out, large, weight)
+    assert loss.dtype == "float32"
+    assert float(loss) == pytest.approx(
+        expected_smoothed_loss(target_out, large, weight, label_smoothing), rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.3])
+def test_the_loss_can_be_made_again_from_its_configuration(label_smoothing):
+    loss = CrossEntropy(label_smoothing, name="mine")
+    copy = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(loss)
+    )
+    assert isinstance(copy, CrossEntropy)
+    assert (copy.name, copy.label_smoothing) == ("mine", label_smoothing)
+    np.testing.assert_array_equal(copy(*batch()), loss(*batch()))
+
+
 @each_metric
 def test_a_metric_is_the_mean_over_real_tokens(metric_class, expected):
     assert measured(metric_class(), [batch()]) == pytest.approx(
@@ -89,7 +173,8 @@ def test_without_weights_every_position_counts(metric_class, expected):
 
 def test_logits_of_any_size_give_a_finite_loss():
     target_out, logits, weight = batch()
-    assert np.isfinite(CrossEntropy()(target_out, 1e4 * logits, weight))
+    for loss in (CrossEntropy(), CrossEntropy(0.1)):
+        assert np.isfinite(loss(target_out, 1e4 * logits, weight))
     assert np.isfinite(measured(TokenLoss(), [(target_out, 1e4 * logits, weight)]))
 
 
@@ -116,9 +201,11 @@ def test_padding_changes_neither_loss_nor_metric(metric_class, expected):
     assert measured(metric_class(), [wider]) == pytest.approx(
         expected(target_out, logits, weight), rel=1e-6
     )
-    assert float(CrossEntropy()(*wider)) == pytest.approx(
-        expected_loss(target_out, logits, weight), rel=1e-6
-    )
+    for label_smoothing in (0.0, 0.1):
+        assert float(CrossEntropy(label_smoothing)(*wider)) == pytest.approx(
+            expected_smoothed_loss(target_out, logits, weight, label_smoothing),
+            rel=1e-6,
+        )
 
 
 @pytest.mark.parametrize(

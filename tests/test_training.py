@@ -49,23 +49,29 @@ def log_probabilities(model, source, target_in):
 # One step, by hand
 
 
-def gradients_by_hand(model, batch):
+def gradients_by_hand(model, batch, label_smoothing):
     (source, target_in), target_out, weight = batch
+    size = len(TARGET)
+    wanted = (1 - label_smoothing) * np.eye(size)[target_out] + label_smoothing / size
     with tf.GradientTape() as tape:
         log_p = tf.nn.log_softmax(model.training([source, target_in]))
-        gold = tf.gather(log_p, target_out, axis=2, batch_dims=2)
+        gold = tf.reduce_sum(log_p * wanted.astype("float32"), axis=-1)
         loss = -tf.reduce_sum(gold * weight) / tf.reduce_sum(weight)
     gradients = tape.gradient(loss, model.training.trainable_variables)
     return [np.float64(tf.convert_to_tensor(gradient)) for gradient in gradients]
 
 
-def train_by_hand(model, epochs, learning_rate, clip_norm):
-    """Adam (Kingma & Ba, 2015, end of section 2), in NumPy."""
+def train_by_hand(model, epochs, learning_rate, clip_norm=None, label_smoothing=0.0):
+    """Adam (Kingma & Ba, 2015, end of section 2), in NumPy.
+
+    Returns the weights after each step.
+    """
     variables = model.training.trainable_variables
     mean = [np.zeros(variable.shape) for variable in variables]
     square = [np.zeros(variable.shape) for variable in variables]
+    after = []
     for time, batch in enumerate(itertools.chain.from_iterable(epochs), start=1):
-        gradients = gradients_by_hand(model, batch)
+        gradients = gradients_by_hand(model, batch, label_smoothing)
         norm = np.sqrt(sum((gradient**2).sum() for gradient in gradients))
         scale = min(1.0, clip_norm / norm) if clip_norm else 1.0
         for n, variable in enumerate(variables):
@@ -74,6 +80,8 @@ def train_by_hand(model, epochs, learning_rate, clip_norm):
             square[n] = 0.999 * square[n] + 0.001 * gradient**2
             rate = learning_rate * np.sqrt(1 - 0.999**time) / (1 - 0.9**time)
             variable.assign_sub(rate * mean[n] / (np.sqrt(square[n]) + 1e-7))
+        after.append(weights(model))
+    return after
 
 
 def epoch_of(epoch):
@@ -82,15 +90,39 @@ def epoch_of(epoch):
     return list(train)
 
 
-@pytest.mark.parametrize("clip_norm", [None, 0.3])
-def test_fit_takes_adams_steps_in_each_epochs_order_clipped_as_a_whole(clip_norm):
+def assert_close(arrays, others):
+    for array, other in zip(arrays, others, strict=True):
+        np.testing.assert_allclose(array, other, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"clip_norm": None},
+        {"clip_norm": 0.3},
+        {"clip_norm": 0.3, "label_smoothing": 0.2},
+    ],
+    ids=str,
+)
+def test_fit_takes_adams_steps_in_each_epochs_order_clipped_as_a_whole(settings):
     fitted, expected = small_model(), small_model()
-    training.fit(fitted, dataset(), epochs=2, learning_rate=0.01, clip_norm=clip_norm)
-    train_by_hand(expected, map(epoch_of, (0, 1)), 0.01, clip_norm)
-    for weight, right in zip(
-        fitted.training.weights, expected.training.weights, strict=True
-    ):
-        np.testing.assert_allclose(weight, right, rtol=0, atol=1e-6)
+    training.fit(fitted, dataset(), epochs=2, learning_rate=0.01, **settings)
+    train_by_hand(expected, map(epoch_of, (0, 1)), 0.01, **settings)
+    assert_close(weights(fitted), weights(expected))
+
+
+@pytest.mark.parametrize("averaging", [0, 0.8])
+def test_a_run_ends_with_the_running_average_of_its_weights(averaging):
+    fitted, by_hand = small_model(), small_model()
+    settings = {"learning_rate": 0.01, "clip_norm": None}
+    training.fit(fitted, dataset(), epochs=2, averaging=averaging, **settings)
+    average, *others = train_by_hand(by_hand, map(epoch_of, (0, 1)), **settings)
+    for after in others:
+        average = [
+            averaging * kept + (1.0 - averaging) * new
+            for kept, new in zip(average, after, strict=True)
+        ]
+    assert_close(weights(fitted), average)
 
 
 # Measuring
@@ -171,17 +203,77 @@ def test_a_schedule_sets_the_learning_rate_of_each_step():
     assert_same(weights(once), weights(twice))
 
 
-def test_mixed_precision_trains_with_a_scaled_loss():
+@pytest.mark.parametrize("averaging", [None, 0.5])
+def test_mixed_precision_trains_with_a_scaled_loss(averaging):
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        model = small_model()
-        history = training.fit(model, dataset(), epochs=6, learning_rate=0.02)
+        model, valid = small_model(), dataset(VALID)
+        history = training.fit(
+            model, dataset(), valid, epochs=6, learning_rate=0.02, averaging=averaging
+        )
+        measured = training.evaluate(model, valid).loss
     finally:
         keras.config.set_dtype_policy("float32")
+    assert history.history["val_loss"][-1] == pytest.approx(measured, rel=1e-5)
     losses = history.history["loss"]
     assert np.isfinite(losses).all()
     assert losses[-1] < 0.9 * losses[0]
     assert model.training.optimizer.step_counter > 0  # steps with this scale
+
+
+def test_what_is_reported_is_the_loss_without_smoothing():
+    model = small_model()
+    history = training.fit(
+        model,
+        dataset(),
+        dataset(VALID),
+        epochs=1,
+        learning_rate=0.0,
+        label_smoothing=0.5,
+    ).history
+    for name, pairs in (("loss", PAIRS), ("val_loss", VALID)):
+        measured = training.evaluate(model, dataset(pairs))
+        assert history[name] == pytest.approx([measured.loss], rel=1e-5)
+
+
+# The average of the weights
+
+
+def test_the_average_is_measured_while_training_goes_on_from_the_weights_themselves():
+    """Callbacks see the weights themselves, which are those of a plain run."""
+    settings = {"epochs": 3, "learning_rate": 0.05}
+    ends, seen = {}, {}
+    for name, averaging, valid in (
+        ("plain", None, dataset(VALID)),
+        ("averaged", 0.8, dataset(VALID)),
+        ("averaged without validation", 0.8, None),
+    ):
+        model, seen[name] = small_model(), []
+        note = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda *_, model=model, after=seen[name]: after.append(
+                weights(model)
+            )
+        )
+        history = training.fit(
+            model, dataset(), valid, averaging=averaging, callbacks=[note], **settings
+        )
+        ends[name] = weights(model)
+        if valid:
+            measured = training.evaluate(model, valid).loss
+            assert history.history["val_loss"][-1] == pytest.approx(measured, rel=1e-6)
+    for name in ("averaged", "averaged without validation"):
+        for after, expected in zip(seen[name], seen["plain"], strict=True):
+            assert_same(after, expected)
+    assert_same(ends["plain"], seen["plain"][-1])
+    assert_same(ends["averaged"], ends["averaged without validation"])
+    assert np.abs(ends["averaged"][0] - ends["plain"][0]).max() > 0.01
+
+
+def test_a_run_without_a_step_keeps_its_weights():
+    model = small_model()
+    before = weights(model)
+    training.fit(model, dataset().take(0), dataset(VALID), epochs=1, averaging=0.9)
+    assert_same(weights(model), before)
 
 
 # Callbacks
@@ -348,6 +440,15 @@ def test_the_best_weights_are_kept_where_asked(unbroken, without_patience):
     assert every_history.best_epoch == np.argmin(every_history.history["val_loss"])
 
 
+def test_with_an_average_the_best_average_is_kept():
+    valid = dataset(VALID, batch_size=4)
+    model, history = run(averaging=0.5, valid=valid)
+    losses = history.history["val_loss"]
+    assert history.best_epoch == np.argmin(losses) < history.epoch[-1]
+    measured = training.evaluate(model, valid).loss
+    assert measured == pytest.approx(min(losses), rel=1e-6)
+
+
 def test_a_loss_that_is_no_number_counts_as_no_better():
     model = small_model()
     model.training.set_weights([np.full_like(w, np.nan) for w in weights(model)])
@@ -428,6 +529,20 @@ def test_a_run_killed_again_and_again_ends_as_an_unbroken_one(
     assert os.listdir(backup.parent) == ["run"]
 
 
+def test_a_killed_run_takes_its_average_and_its_smoothing_up_again(tmp_path):
+    settings = {"averaging": 0.6, "label_smoothing": 0.1, "epochs": 4, "patience": None}
+    for killer in (
+        {"callbacks": [Killer(0, "batch ends", 2)]},
+        {"valid": KillingValidation(dataset(VALID, batch_size=4), 1)},
+        {"callbacks": [Killer(2, "batch ends", 3)]},
+    ):
+        with pytest.raises(Killed):
+            run(tmp_path / "run", **settings, **killer)
+    unbroken = run(**settings)
+    assert_same_run(run(tmp_path / "run", **settings), unbroken)
+    assert_same_run(run(tmp_path / "run", **settings), unbroken)  # finished already
+
+
 def _die_while_writing(backup, monkeypatch):
     before = backup.read_bytes()
 
@@ -486,6 +601,9 @@ def backup_of_one_epoch(tmp_path_factory):
         ({"model": {"units": 8}}, "model"),
         ({"learning_rate": 0.03}, "optimizer"),
         ({"clip_norm": 2.0}, "optimizer"),
+        ({"averaging": 0.9}, "optimizer"),
+        ({"averaging": 0.0}, "optimizer"),
+        ({"label_smoothing": 0.1}, "label_smoothing"),
         ({"patience": 4}, "patience"),
         ({"keep_best": False}, "keep_best"),
         ({"train": dataset(seed=5)}, "train"),
@@ -513,6 +631,22 @@ def test_a_backup_of_another_run_is_refused_and_left_alone(
         ({"epochs": 1.5}, "epochs .* Received: 1.5"),
         ({"backup_every": 0}, "backup_every .* Received: 0"),
         ({"patience": 0, "valid": dataset(VALID)}, "patience .* Received: 0"),
+        (
+            {"label_smoothing": 1},
+            "label_smoothing must be a number of at least 0 and below 1. Received: 1",
+        ),
+        ({"label_smoothing": -0.1}, "label_smoothing .* Received: -0.1"),
+        ({"label_smoothing": None}, "label_smoothing .* Received: None"),
+        ({"label_smoothing": True}, "label_smoothing .* Received: True"),
+        ({"label_smoothing": "0.1"}, "label_smoothing .* Received: '0.1'"),
+        ({"label_smoothing": float("nan")}, "label_smoothing .* Received: nan"),
+        (
+            {"averaging": 1.0},
+            "averaging must be a number of at least 0 and below 1. Received: 1.0",
+        ),
+        ({"averaging": -1}, "averaging .* Received: -1"),
+        ({"averaging": False}, "averaging .* Received: False"),
+        ({"averaging": [0.9]}, r"averaging .* Received: \[0.9\]"),
         ({"patience": 2}, "valid must be given for patience and keep_best"),
         ({"keep_best": True}, "valid must be given for patience and keep_best"),
         (
