@@ -18,6 +18,7 @@ import json
 import numpy as np
 import tensorflow as tf
 
+from s2s_keras.arguments import check_whole
 from s2s_keras.text import EOS, PAD, SOS
 
 POOL = 100
@@ -88,10 +89,7 @@ def make(
             is out of range.
     """
     pairs = list(pairs)
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(
-            f"batch_size must be a whole number of at least 1. Received: {batch_size!r}"
-        )
+    check_whole("batch_size", batch_size, 1)
     if not pairs:
         raise ValueError("pairs must hold at least one pair. Received none.")
     sources = [_encode(pair.source, source_tokenizer, "source") for pair in pairs]

@@ -13,6 +13,7 @@ import math
 
 import tensorflow as tf
 
+from s2s_keras.arguments import check_choice, check_number, check_whole
 from s2s_keras.decoding.compiling import as_source, as_tensor
 
 SCHEDULES = ("linear", "exponential", "inverse_sigmoid")
@@ -52,20 +53,10 @@ class ScheduledSampling:
     seed: int = 0
 
     def __post_init__(self):
-        for name, choices in (("schedule", (*SCHEDULES, None)), ("choose", CHOICES)):
-            if (value := getattr(self, name)) not in choices:
-                raise ValueError(
-                    f"{name} must be one of {choices}. Received: {value!r}"
-                )
-        if not isinstance(self.halfway, int) or self.halfway < 3:
-            raise ValueError(
-                "halfway must be a whole number of at least 3. "
-                f"Received: {self.halfway!r}"
-            )
-        if not isinstance(self.least, (int, float)) or not 0 <= self.least <= 1:
-            raise ValueError(
-                f"least must be a number from 0 to 1. Received: {self.least!r}"
-            )
+        check_choice("schedule", self.schedule, (*SCHEDULES, None))
+        check_choice("choose", self.choose, CHOICES)
+        check_whole("halfway", self.halfway, 3)
+        check_number("least", self.least, "from 0 to 1", lambda value: 0 <= value <= 1)
 
     def probability(self, step):
         r"""Returns $\epsilon_i$, a float32 tensor, for a step of training from 0 on."""

@@ -13,7 +13,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from s2s_keras.arguments import check_number, check_whole
 from s2s_keras.losses import CrossEntropy, TokenAccuracy, TokenLoss
+
+SHARE = ("of at least 0 and below 1", lambda value: 0 <= value < 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,9 +125,9 @@ def fit(
             range, or `backup` belongs to another run.
     """
     _check(epochs, train, valid, patience, keep_best, backup, backup_every)
-    _check_share("label_smoothing", label_smoothing)
+    check_number("label_smoothing", label_smoothing, *SHARE)
     if averaging is not None:
-        _check_share("averaging", averaging)
+        check_number("averaging", averaging, *SHARE)
     model = seq2seq.training
     optimizer = keras.optimizers.Adam(
         learning_rate,
@@ -387,22 +390,11 @@ def _check(epochs, train, valid, patience, keep_best, backup, backup_every):
     if patience is not None:
         numbers["patience"] = patience
     for name, value in numbers.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(
-                f"{name} must be a whole number of at least 1. Received: {value!r}"
-            )
+        check_whole(name, value, 1)
     if valid is None and (patience is not None or keep_best):
         raise ValueError("valid must be given for patience and keep_best to watch.")
     if backup and not hasattr(train, "epoch"):
         raise ValueError(
             "train must come from batches.make for a backup, since its order must be "
             "a function of seed and epoch. Received: a dataset without `epoch`."
-        )
-
-
-def _check_share(name, value):
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not 0 <= value < 1:
-        raise ValueError(
-            f"{name} must be a number of at least 0 and below 1. Received: {value!r}"
         )

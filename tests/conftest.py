@@ -72,6 +72,26 @@ def random_batch():
 
 
 @pytest.fixture(scope="session")
+def walk():
+    """Feeds gold tokens `(batch, target_length)` one by one through a model's step.
+
+    Returns the logits `(batch, target_length, vocabulary)` and the states: the
+    encoder's first, then one after each token.
+    """
+    import keras
+
+    def feed(model, source, target_in):
+        states, logits = [model.encoder(source)], []
+        for token in keras.ops.convert_to_tensor(np.transpose(target_in)):
+            step_logits, state = model.step([token, states[-1]])
+            logits.append(step_logits)
+            states.append(state)
+        return np.stack(logits, axis=1), states
+
+    return feed
+
+
+@pytest.fixture(scope="session")
 def toy():
     """The toy corpus and its tokenizers: `pairs, source, target`."""
     from s2s_keras import corpora

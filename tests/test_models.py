@@ -64,34 +64,19 @@ every_attending_variant = pytest.mark.parametrize("arguments", ATTENDING, ids=na
 every_family = pytest.mark.parametrize("arguments", FAMILIES, ids=named)
 
 
-def steps(model, source, target_in):
-    """Feeds gold tokens one by one; returns logits `(batch, target_length, …)`."""
-    logits, _ = walk(model, source, target_in)
-    return logits
-
-
-def walk(model, source, target_in):
-    """Feeds gold tokens one by one; returns logits and the states after them."""
-    states, logits = [model.encoder(source)], []
-    for token in ops.convert_to_tensor(target_in.T):
-        step_logits, state = model.step([token, states[-1]])
-        logits.append(step_logits)
-        states.append(state)
-    return np.stack(logits, axis=1), states[1:]
-
-
 # One set of layers, three graphs
 
 
 @every_variant
 def test_gold_tokens_through_step_give_the_training_logits(
-    arguments, shared_model, random_batch
+    arguments, shared_model, random_batch, walk
 ):
     model = shared_model(**arguments)
     source, target_in, *_ = random_batch()
     logits = model.training([source, target_in]).numpy()
     assert logits.shape == (3, 5, 13)
-    assert np.abs(steps(model, source, target_in) - logits).max() <= 1e-5
+    step_logits, _ = walk(model, source, target_in)
+    assert np.abs(step_logits - logits).max() <= 1e-5
 
 
 @pytest.mark.parametrize(
@@ -99,7 +84,7 @@ def test_gold_tokens_through_step_give_the_training_logits(
     [{"cell": "gru", "bidirectional": True}, {"cell": "lstm", "context": "every_step"}],
     ids=named,
 )
-def test_the_three_graphs_still_agree_after_training(arguments, fresh_model, toy):
+def test_the_three_graphs_still_agree_after_training(arguments, fresh_model, toy, walk):
     pairs, source_tokenizer, target_tokenizer = toy
     model = fresh_model(
         source_vocabulary=len(source_tokenizer),
@@ -111,18 +96,17 @@ def test_the_three_graphs_still_agree_after_training(arguments, fresh_model, toy
     training.fit(model, train, epochs=3, learning_rate=0.02)
     (source, target_in), *_ = next(iter(train))
     logits = model.training([source, target_in]).numpy()
-    difference = steps(model, source, target_in.numpy()) - logits
-    assert np.abs(difference).max() <= 1e-5
+    step_logits, _ = walk(model, source, target_in)
+    assert np.abs(step_logits - logits).max() <= 1e-5
 
 
 @every_variant
 def test_the_state_keeps_its_structure_and_the_graphs_share_every_weight(
-    arguments, shared_model, random_batch
+    arguments, shared_model, random_batch, walk
 ):
     model = shared_model(**arguments)
     source, target_in, *_ = random_batch()
-    state = model.encoder(source)
-    _, new_state = model.step([ops.convert_to_tensor(target_in[:, 0]), state])
+    _, (state, new_state) = walk(model, source, target_in[:, :1])
     numbers = range(1, arguments.get("layers", 1) + 1)
     parts = ("hidden", "cell") if arguments["cell"] == "lstm" else ("hidden",)
     expected = {f"{part}_{number}" for part in parts for number in numbers}
@@ -202,17 +186,18 @@ def test_embeddings_start_with_the_given_standard_deviation(stddev):
         assert weights.mean() == pytest.approx(0.0, abs=0.05 * stddev)
 
 
-def test_dropout_changes_training_alone(fresh_model, random_batch):
+def test_dropout_changes_training_alone(fresh_model, random_batch, walk):
     model = fresh_model(dropout=0.5)
     source, target_in, *_ = random_batch()
     calm = [model.training([source, target_in]) for _ in range(2)]
     np.testing.assert_array_equal(*calm)
     wild = [model.training([source, target_in], training=True) for _ in range(2)]
     assert np.abs(wild[0] - wild[1]).max() > 0.1
-    np.testing.assert_allclose(steps(model, source, target_in), calm[0], atol=1e-5)
+    step_logits, _ = walk(model, source, target_in)
+    np.testing.assert_allclose(step_logits, calm[0], atol=1e-5)
 
 
-def test_mixed_precision_gives_finite_float32_logits(fresh_model, random_batch):
+def test_mixed_precision_gives_finite_float32_logits(fresh_model, random_batch, walk):
     source, target_in, *_ = random_batch()
     keras.config.set_dtype_policy("mixed_float16")
     try:
@@ -222,8 +207,8 @@ def test_mixed_precision_gives_finite_float32_logits(fresh_model, random_batch):
             assert logits.dtype == "float32"
             assert np.isfinite(logits).all()
             assert model.encoder(source)["hidden_1"].dtype == "float16"
-            difference = steps(model, source, target_in) - logits
-            assert np.abs(difference).max() < 0.01
+            step_logits, _ = walk(model, source, target_in)
+            assert np.abs(step_logits - logits).max() < 0.01
     finally:
         keras.config.set_dtype_policy("float32")
 
@@ -233,7 +218,7 @@ def test_mixed_precision_gives_finite_float32_logits(fresh_model, random_batch):
 
 @every_attending_variant
 def test_gold_tokens_through_step_give_the_training_logits_and_weights(
-    arguments, shared_model, random_batch
+    arguments, shared_model, random_batch, walk
 ):
     model = shared_model(**arguments)
     source, target_in, *_ = random_batch()
@@ -242,7 +227,7 @@ def test_gold_tokens_through_step_give_the_training_logits_and_weights(
     assert (logits.shape, weights.shape) == ((3, 5, 13), (3, 5, 6))
     step_logits, states = walk(model, source, target_in)
     np.testing.assert_allclose(step_logits, logits, atol=1e-5)
-    step_weights = np.stack([state["weights"] for state in states], axis=1)
+    step_weights = np.stack([state["weights"] for state in states[1:]], axis=1)
     np.testing.assert_allclose(step_weights, weights, atol=1e-5)
 
     np.testing.assert_allclose(weights.sum(axis=-1), 1.0, atol=1e-6)
@@ -252,12 +237,11 @@ def test_gold_tokens_through_step_give_the_training_logits_and_weights(
 
 @every_attending_variant
 def test_the_state_of_attention_keeps_its_structure(
-    arguments, shared_model, random_batch
+    arguments, shared_model, random_batch, walk
 ):
     model = shared_model(**arguments)
     source, target_in, *_ = random_batch()
-    state = model.encoder(source)
-    _, after = model.step([ops.convert_to_tensor(target_in[:, 0]), state])
+    _, (state, after) = walk(model, source, target_in[:, :1])
     shapes = {
         f"{part}_{number}": (3, 7)
         for part in (("hidden", "cell") if arguments["cell"] == "lstm" else ("hidden",))
@@ -556,7 +540,7 @@ def test_dropout_has_its_places(arguments, shared_model):
 
 @every_family
 def test_dropout_changes_training_of_attention_alone(
-    arguments, fresh_model, random_batch
+    arguments, fresh_model, random_batch, walk
 ):
     model = fresh_model(**arguments, dropout=0.5, layers=2)
     source, target_in, *_ = random_batch()
@@ -564,12 +548,13 @@ def test_dropout_changes_training_of_attention_alone(
     np.testing.assert_array_equal(*calm)
     wild = [model.training([source, target_in], training=True) for _ in range(2)]
     assert np.abs(wild[0] - wild[1]).max() > 0.1
-    np.testing.assert_allclose(steps(model, source, target_in), calm[0], atol=1e-5)
+    step_logits, _ = walk(model, source, target_in)
+    np.testing.assert_allclose(step_logits, calm[0], atol=1e-5)
 
 
 @every_family
 def test_mixed_precision_keeps_attention_weights_in_float32(
-    arguments, fresh_model, random_batch
+    arguments, fresh_model, random_batch, walk
 ):
     source, target_in, target_out, weight = random_batch()
     keras.config.set_dtype_policy("mixed_float16")
@@ -585,10 +570,11 @@ def test_mixed_precision_keeps_attention_weights_in_float32(
         weights = model.attention([source, target_in])
         assert (logits.dtype, weights.dtype) == ("float32", "float32")
         step_logits, states = walk(model, source, target_in)
-        assert states[0]["memory"].dtype == states[0]["hidden_1"].dtype == "float16"
-        assert states[0]["weights"].dtype == states[0]["keys"].dtype == "float32"
+        _, after, *_ = states
+        assert after["memory"].dtype == after["hidden_1"].dtype == "float16"
+        assert after["weights"].dtype == after["keys"].dtype == "float32"
         assert np.abs(step_logits - logits).max() < 0.01
-        step_weights = np.stack([state["weights"] for state in states], axis=1)
+        step_weights = np.stack([state["weights"] for state in states[1:]], axis=1)
         assert np.abs(step_weights - weights).max() < 0.01
         np.testing.assert_allclose(tf.reduce_sum(weights, -1), 1.0, atol=1e-6)
     finally:
@@ -607,7 +593,7 @@ def toy_batches(toy):
 
 @every_family
 def test_attention_learns_the_toy_corpus_and_its_graphs_still_agree(
-    arguments, fresh_model, toy
+    arguments, fresh_model, toy, walk
 ):
     train, vocabularies = toy_batches(toy)
     sizes = {"units": 16, "embedding_dim": 16, "dropout": 0.1}
@@ -620,7 +606,7 @@ def test_attention_learns_the_toy_corpus_and_its_graphs_still_agree(
     found = decoding.greedy(model, source, 20)
     np.testing.assert_array_equal(found.tokens, target_out)
     logits = model.training([source, target_in])
-    step_logits, _ = walk(model, source, target_in.numpy())
+    step_logits, _ = walk(model, source, target_in)
     np.testing.assert_allclose(step_logits, logits, atol=1e-4)
     weights = model.attention([source, target_in]).numpy()
     real = target_out.numpy() != 0
@@ -664,7 +650,7 @@ def test_a_saved_training_graph_with_attention_gives_the_same_logits(
 
 @pytest.mark.parametrize("arguments", ATTENDING[::7], ids=named)
 def test_configuration_and_weights_make_the_same_model_with_attention(
-    arguments, shared_model, random_batch, tmp_path
+    arguments, shared_model, random_batch, tmp_path, walk
 ):
     model = shared_model(**arguments)
     copy = models.build(json.loads(json.dumps(model.config)))
@@ -678,9 +664,8 @@ def test_configuration_and_weights_make_the_same_model_with_attention(
     np.testing.assert_array_equal(
         copy.attention([source, target_in]), model.attention([source, target_in])
     )
-    np.testing.assert_array_equal(
-        steps(copy, source, target_in), steps(model, source, target_in)
-    )
+    step_logits, _ = walk(model, source, target_in)
+    np.testing.assert_array_equal(walk(copy, source, target_in)[0], step_logits)
 
 
 @pytest.mark.parametrize(

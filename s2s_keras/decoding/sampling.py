@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from s2s_keras.arguments import check_whole
 from s2s_keras.decoding.compiling import LOWEST, as_source, rows, run
 from s2s_keras.decoding.walking import walk
 from s2s_keras.records import Hypotheses
@@ -127,10 +128,7 @@ def _check(max_length, temperature, top_k, top_p, seed, num_samples):
     if top_k is not None:
         whole["top_k"] = top_k
     for name, value in whole.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ValueError(
-                f"{name} must be a whole number of at least 1. Received: {value!r}"
-            )
+        check_whole(name, value, 1)
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise ValueError(f"seed must be a whole number. Received: {seed!r}")
     if not isinstance(temperature, (int, float)) or not temperature > 0:

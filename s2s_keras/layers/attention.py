@@ -20,6 +20,8 @@ through a window at what any of them scores.
 import keras
 from keras import ops
 
+from s2s_keras.arguments import check_whole
+
 # Both are far below any score, and MASKED far below UNKNOWN. MASKED is about the least
 # float32: an infinity would make NaN gradients.
 MASKED, UNKNOWN = -3e38, -1e30
@@ -325,10 +327,7 @@ class LocalAttention(Attention):
 
     def __init__(self, scoring, window=10, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(window, int) or window < 1:
-            raise ValueError(
-                f"window must be a whole number of at least 1. Received: {window!r}"
-            )
+        check_whole("window", window, 1)
         self.scoring = scoring
         self.window = window
         self.has_keys = scoring.has_keys

@@ -2,6 +2,12 @@
 
 import keras
 
+from s2s_keras.arguments import (
+    check_choice,
+    check_number,
+    check_switch,
+    check_whole,
+)
 from s2s_keras.layers import (
     BahdanauDecoder,
     InputFeedingDecoder,
@@ -277,30 +283,13 @@ RANGES = {
 def _check(config):
     """Raises ValueError for the first argument of a builder that cannot be."""
     for name in [name for name in CHOICES if name in config]:
-        if config[name] not in CHOICES[name]:
-            raise ValueError(
-                f"{name} must be one of {CHOICES[name]}. Received: {config[name]!r}"
-            )
+        check_choice(name, config[name], CHOICES[name])
     for name in [name for name in SWITCHES if name in config]:
-        if not isinstance(config[name], bool):
-            raise ValueError(
-                f"{name} must be True or False. Received: {config[name]!r}"
-            )
+        check_switch(name, config[name])
     for name in [name for name in LEAST if name in config]:
-        value = config[name]
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        if not whole or value < LEAST[name]:
-            raise ValueError(
-                f"{name} must be a whole number of at least {LEAST[name]}. "
-                f"Received: {value!r}"
-            )
+        check_whole(name, config[name], LEAST[name])
     for name in [name for name in RANGES if name in config]:
-        value = config[name]
-        range_in_words, fits = RANGES[name]
-        if not isinstance(value, (int, float)) or not fits(value):
-            raise ValueError(
-                f"{name} must be a number {range_in_words}. Received: {value!r}"
-            )
+        check_number(name, config[name], *RANGES[name])
 
 
 BUILDERS = {
