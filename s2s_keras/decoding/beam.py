@@ -142,7 +142,7 @@ def _beam_search(
     def advance(step, begun, ended, set_aside, done, state):
         last = begun["tokens"][:, :, tf.maximum(step - 1, 0)]
         last = tf.where(step == 0, SOS, last)  # (batch, beam_width)
-        logits, state = seq2seq.step([tf.reshape(last, [-1]), state])
+        logits, after = seq2seq.step([tf.reshape(last, [-1]), state])
         logs = tf.nn.log_softmax(tf.cast(logits, tf.float32))
         logs = _by_beam(logs, beam_width)  # (batch, beam_width, vocabulary)
         vocabulary = tf.shape(logs)[2]
@@ -157,7 +157,7 @@ def _beam_search(
         )
         parents, token = flat // vocabulary, flat % vocabulary
         if covers:
-            begun["coverage"] += _by_beam(state["weights"], beam_width)
+            begun["coverage"] += _by_beam(after["weights"], beam_width)
         grown = {**_take(begun, parents), "scores": scores}
         here = tf.range(max_length) == step
         grown["tokens"] = tf.where(here, token[:, :, None], grown["tokens"])
@@ -172,10 +172,7 @@ def _beam_search(
         grown["scores"] = tf.where(ends, LOWEST, scores)
         kept = tf.math.top_k(grown["scores"], beam_width).indices
         begun = _take(grown, kept)
-        state = tf.nest.map_structure(
-            lambda part: _flat(_take(_by_beam(part, beam_width), _take(parents, kept))),
-            state,
-        )
+        state = _reorder(state, after, _take(parents, kept))
         # Probabilities fall with every token, and no penalty is a gain.
         best = begun["scores"][:, 0]
         hope = tf.where(
@@ -246,6 +243,26 @@ def _take(nest, indices):
     return tf.nest.map_structure(
         lambda part: tf.gather(part, indices, axis=1, batch_dims=1), nest
     )
+
+
+def _reorder(before, after, parents):
+    """Gives each hypothesis the state of the one it has grown from.
+
+    A hypothesis stays with its sentence. What a step hands on untouched, the memory
+    above all, is the same for all hypotheses of a sentence and stays where it is.
+
+    Args:
+        before: the state that a step was given, tensors `(batch * beam_width, …)`.
+        after: the state that it returned.
+        parents: int32 `(batch, beam_width)`, places in the beam of the step before.
+    """
+
+    def reorder(part, part_after):
+        if part_after is part:
+            return part
+        return _flat(_take(_by_beam(part_after, parents.shape[1]), parents))
+
+    return tf.nest.map_structure(reorder, before, after)
 
 
 def _by_beam(part, width):
