@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import tensorflow as tf
 
-from s2s_keras.decoding.compiling import LOWEST, as_source, as_tensor, run
-from s2s_keras.decoding.walking import score_steps
+from s2s_keras.decoding.compiling import LOWEST, as_source, run
 from s2s_keras.records import Hypotheses
 from s2s_keras.text import EOS, PAD, SOS
 
@@ -79,24 +77,12 @@ def beam_search(
         block_ngrams=block_ngrams,
         covers=coverage_penalty > 0,
     )
-    attends = found.pop("attends")
     longest = max(1, found["lengths"].max())
-    found["tokens"] = found["tokens"][:, :, :longest]
-    if attends:
-        found["weights"] = _weights(seq2seq, source, found["tokens"], found["lengths"])
+    for name in {"tokens", "weights"} & set(found):
+        found[name] = found[name][:, :, :longest]
     if n_best == 1:
         found = {name: array[:, 0] for name, array in found.items()}
     return Hypotheses(**found)
-
-
-def _weights(seq2seq, source, tokens, lengths):
-    """Returns the attention weights of what was found, by taking its steps again."""
-    batch, n_best, longest = tokens.shape
-    source = tf.nest.map_structure(lambda ids: tf.repeat(ids, n_best, axis=0), source)
-    target, ends = tokens.reshape((-1, longest)), lengths.reshape(-1)
-    weights = run(score_steps, seq2seq, source, as_tensor(target), as_tensor(ends))
-    weights = np.where(ends[:, None, None] > 0, weights["weights"], 0.0)
-    return weights.reshape((batch, n_best, *weights.shape[1:]))
 
 
 def _beam_search(
@@ -113,7 +99,8 @@ def _beam_search(
     batch = tf.shape(tf.nest.flatten(source)[0])[0]
     state = tf.nest.map_structure(lambda part: tf.repeat(part, beam_width, 0), state)
     begun = {  # the beginnings; at first there is only one, without a token
-        "tokens": tf.zeros([batch, beam_width, max_length], tf.int32) + PAD,
+        "tokens": tf.fill([batch, beam_width, max_length], PAD),
+        "places": tf.zeros([batch, beam_width, max_length], tf.int32),
         "scores": tf.repeat([[0.0] + [LOWEST] * (beam_width - 1)], batch, axis=0),
     }
     if covers:
@@ -136,10 +123,10 @@ def _beam_search(
         exists = hypotheses["lengths"] > 0
         return {**hypotheses, "ranks": tf.where(exists, ranks, LOWEST)}
 
-    def going_on(step, begun, ended, set_aside, done, state):
+    def going_on(step, begun, ended, set_aside, done, *_):
         return (step < max_length) & ~tf.reduce_all(done)
 
-    def advance(step, begun, ended, set_aside, done, state):
+    def advance(step, begun, ended, set_aside, done, state, weights):
         last = begun["tokens"][:, :, tf.maximum(step - 1, 0)]
         last = tf.where(step == 0, SOS, last)  # (batch, beam_width)
         logits, after = seq2seq.step([tf.reshape(last, [-1]), state])
@@ -156,11 +143,15 @@ def _beam_search(
             tf.reshape(totals, [batch, -1]), beam_width * tf.minimum(2, vocabulary)
         )
         parents, token = flat // vocabulary, flat % vocabulary
+        if attends:
+            row = _by_beam(tf.cast(after["weights"], tf.float32), beam_width)
+            weights = weights.write(step, row)  # (batch, beam_width, source_length)
         if covers:
-            begun["coverage"] += _by_beam(after["weights"], beam_width)
+            begun["coverage"] += row
         grown = {**_take(begun, parents), "scores": scores}
         here = tf.range(max_length) == step
         grown["tokens"] = tf.where(here, token[:, :, None], grown["tokens"])
+        grown["places"] = tf.where(here, parents[:, :, None], grown["places"])
 
         ends = token == EOS
         among_best = tf.range(tf.shape(flat)[1]) < beam_width
@@ -179,9 +170,9 @@ def _beam_search(
             best > LOWEST / 2, best / _norm(max_length, length_penalty), LOWEST
         )
         done |= (set_aside >= beam_width) | (ended["ranks"][:, n_best - 1] >= hope)
-        return step + 1, begun, ended, set_aside, done, state
+        return step + 1, begun, ended, set_aside, done, state, weights
 
-    step, begun, ended, _, done, _ = tf.while_loop(
+    step, begun, ended, _, done, _, weights = tf.while_loop(
         going_on,
         advance,
         (
@@ -191,19 +182,43 @@ def _beam_search(
             tf.zeros([batch], tf.int32),
             tf.fill([batch], False),
             state,
+            tf.TensorArray(tf.float32, 0, dynamic_size=True, element_shape=[None] * 3),
         ),
     )
     exists = (begun["scores"] > LOWEST / 2) & ~done[:, None]
     lengths = tf.where(exists, step, 0)
     found = _best(beam_width, ended, rank({**begun, "lengths": lengths}))
+    found = {name: array[:, :n_best] for name, array in found.items()}
     exists = found["lengths"] > 0
-    return {
-        "tokens": tf.where(exists[:, :, None], found["tokens"], PAD)[:, :n_best],
-        "scores": tf.where(exists, found["scores"], LOWEST)[:, :n_best],
-        "lengths": found["lengths"][:, :n_best],
-        "ranks": found["ranks"][:, :n_best],
-        "attends": tf.constant(attends),
+    best = {
+        "tokens": tf.where(exists[:, :, None], found["tokens"], PAD),
+        "scores": tf.where(exists, found["scores"], LOWEST),
+        "lengths": found["lengths"],
+        "ranks": found["ranks"],
     }
+    if attends:
+        best["weights"] = _along(found["places"], weights.stack(), found["lengths"])
+    return best
+
+
+def _along(places, weights, lengths):
+    """Picks the attention weights that stood where a hypothesis was at each step.
+
+    Args:
+        places: int32 `(batch, n_best, max_length)`, its place in the beam.
+        weights: float32 `(steps, batch, beam_width, source_length)`.
+        lengths: int32 `(batch, n_best)`.
+
+    Returns:
+        float32 `(batch, n_best, steps, source_length)`, 0 after a hypothesis' end.
+    """
+    steps = tf.shape(weights)[0]
+    weights = tf.transpose(weights, [1, 0, 2, 3])  # (batch, steps, beam_width, …)
+    places = tf.transpose(places[:, :, :steps], [0, 2, 1])  # (batch, steps, n_best)
+    weights = tf.gather(weights, places, axis=2, batch_dims=2)
+    weights = tf.transpose(weights, [0, 2, 1, 3])
+    going_on = tf.range(steps) < lengths[:, :, None]  # (batch, n_best, steps)
+    return tf.where(going_on[..., None], weights, 0.0)
 
 
 def _norm(length, length_penalty):
