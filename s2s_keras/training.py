@@ -72,6 +72,7 @@ def fit(
     label_smoothing=0.0,
     averaging=None,
     scheduled_sampling=None,
+    accumulate=1,
     patience=None,
     keep_best=False,
     callbacks=(),
@@ -103,6 +104,8 @@ def fit(
             themselves, which callbacks see. None trains without.
         scheduled_sampling: a `ScheduledSampling`, which gives the decoder some of the
             model's own tokens to read; None gives it the right ones alone.
+        accumulate: batches whose gradients make one step, every token counting alike,
+            as if they were one batch; the last step of an epoch may have fewer.
         patience: epochs without a lower validation loss after which to stop; None
             never stops early.
         keep_best: whether to end with the weights of the epoch with the lowest
@@ -124,7 +127,7 @@ def fit(
         ValueError: if `patience` or `keep_best` lack `valid`, a number is out of
             range, or `backup` belongs to another run.
     """
-    _check(epochs, train, valid, patience, keep_best, backup, backup_every)
+    _check(epochs, train, valid, patience, keep_best, backup, backup_every, accumulate)
     check_number("label_smoothing", label_smoothing, *SHARE)
     if averaging is not None:
         check_number("averaging", averaging, *SHARE)
@@ -139,8 +142,8 @@ def fit(
     model.compile(optimizer=optimizer)
     optimizer = model.optimizer  # which scales the loss under mixed precision
     optimizer.build(model.trainable_variables)
-    metrics = _Metrics()
-    run = _Run(model, optimizer, metrics)
+    metrics, gradients = _Metrics(), _Gradients(model, optimizer, accumulate)
+    run = _Run(model, optimizer, metrics, gradients)
     kept = _Backup(
         backup,
         variables=run.variables,
@@ -149,6 +152,7 @@ def fit(
             "optimizer": keras.saving.serialize_keras_object(optimizer),
             "label_smoothing": label_smoothing,
             "scheduled_sampling": scheduled_sampling,
+            "accumulate": accumulate,
             "train": getattr(train, "fingerprint", None),
             "valid": getattr(valid, "fingerprint", None),
             "patience": patience,
@@ -156,9 +160,10 @@ def fit(
         },
     )
     loss = CrossEntropy(label_smoothing)
-    step = _training_step(seq2seq, loss, scheduled_sampling, optimizer, metrics, train)
+    step = _training_step(seq2seq, loss, scheduled_sampling, gradients, metrics, train)
     measure = valid and _evaluation_step(model, metrics, valid)
 
+    batches = int(train.cardinality())
     history = keras.callbacks.History()
     listeners = keras.callbacks.CallbackList(
         [*callbacks, history],
@@ -166,7 +171,7 @@ def fit(
         model=model,
         verbose=verbose,
         epochs=epochs,
-        steps=int(train.cardinality()),
+        steps=batches,
     )
     model.stop_training = False
     listeners.on_train_begin()
@@ -183,6 +188,8 @@ def fit(
             listeners.on_train_batch_begin(run.batch)
             step(*batch)
             run.batch += 1
+            if run.batch % accumulate == 0 or run.batch == batches:
+                gradients.apply()
             listeners.on_train_batch_end(run.batch - 1, metrics.results())
             if run.batch % backup_every == 0:
                 kept.write(run)
@@ -257,9 +264,46 @@ def _lent_average(model, optimizer):
             variable.assign(value)
 
 
-def _training_step(seq2seq, loss_of, sampling, optimizer, metrics, dataset):
-    """Compiles one update of the weights, for batches of any shape."""
-    model = seq2seq.training
+class _Gradients:
+    """The gradients of one step, and those of several batches added up for it."""
+
+    def __init__(self, model, optimizer, accumulate):
+        self.variables, self.optimizer = model.trainable_variables, optimizer
+        self.sums = []
+        if accumulate > 1:
+            self.sums = [
+                keras.Variable(tf.zeros(v.shape), trainable=False)
+                for v in self.variables
+            ]
+            self.tokens = keras.Variable(0.0, trainable=False)
+            self.apply = tf.function(self._apply)
+
+    @property
+    def kept(self):
+        return [*self.sums, self.tokens] if self.sums else []
+
+    def take(self, gradients, tokens):
+        """Takes those of a batch's mean loss; without accumulation, applies them."""
+        if not self.sums:
+            self.optimizer.apply(gradients, self.variables)
+            return
+        for total, gradient in zip(self.sums, gradients, strict=True):
+            total.assign_add(gradient * tokens)
+        self.tokens.assign_add(tokens)
+
+    def apply(self):
+        """Takes the step of the batches since the last; without accumulation, none."""
+
+    def _apply(self):
+        gradients = [total / self.tokens for total in self.sums]
+        self.optimizer.apply(gradients, self.variables)
+        for variable in self.kept:
+            variable.assign(tf.zeros(variable.shape))
+
+
+def _training_step(seq2seq, loss_of, sampling, gradients, metrics, dataset):
+    """Compiles what a batch does to the weights, for batches of any shape."""
+    model, optimizer = seq2seq.training, gradients.optimizer
 
     def step(inputs, target_out, weight):
         source, target_in = inputs
@@ -268,10 +312,10 @@ def _training_step(seq2seq, loss_of, sampling, optimizer, metrics, dataset):
         with tf.GradientTape() as tape:
             logits = model([source, target_in], training=True)
             loss = optimizer.scale_loss(loss_of(target_out, logits, weight))
-        gradients = tape.gradient(loss, model.trainable_variables)
+        found = tape.gradient(loss, model.trainable_variables)
         # Keras would square an embedding's rows token by token, not their sum by id.
-        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
-        optimizer.apply(gradients, model.trainable_variables)
+        found = [tf.convert_to_tensor(gradient) for gradient in found]
+        gradients.take(found, tf.reduce_sum(weight))
         metrics.update(target_out, logits, weight)
 
     return _compile(step, dataset)
@@ -307,12 +351,13 @@ def _compile(step, dataset):
 class _Run:
     """Where a training run stands: all that a backup must hold."""
 
-    def __init__(self, model, optimizer, metrics):
+    def __init__(self, model, optimizer, metrics, gradients):
         self.model = model
         self.variables = [
             *model.variables,
             *optimizer.variables,
             *metrics.variables,
+            *gradients.kept,
         ]
         self.epoch = self.batch = self.waited = 0
         self.history = {}
@@ -385,8 +430,12 @@ class _Backup:
             )
 
 
-def _check(epochs, train, valid, patience, keep_best, backup, backup_every):
-    numbers = {"epochs": epochs, "backup_every": backup_every}
+def _check(epochs, train, valid, patience, keep_best, backup, backup_every, accumulate):
+    numbers = {
+        "epochs": epochs,
+        "backup_every": backup_every,
+        "accumulate": accumulate,
+    }
     if patience is not None:
         numbers["patience"] = patience
     for name, value in numbers.items():

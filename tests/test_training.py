@@ -236,6 +236,41 @@ def test_what_is_reported_is_the_loss_without_smoothing():
         assert history[name] == pytest.approx([measured.loss], rel=1e-5)
 
 
+# Several batches a step
+
+
+def in_order(batch_size):
+    return dataset(batch_size=batch_size, shuffle=False, bucket=False)
+
+
+@pytest.mark.parametrize("accumulate", [2, 3, 9])
+def test_accumulated_batches_make_the_step_of_one_large_batch(accumulate):
+    """Rows are of unequal length, and the last step of an epoch has fewer batches."""
+    many, one = small_model(), small_model()
+    settings = {"epochs": 3, "learning_rate": 0.01, "clip_norm": 0.5}
+    history = training.fit(many, in_order(1), accumulate=accumulate, **settings)
+    large = training.fit(one, in_order(accumulate), **settings)
+    steps = 3 * -(-len(PAIRS) // accumulate)
+    assert many.training.optimizer.iterations == steps
+    assert len({len(pair.target.split()) for pair in PAIRS}) > 1
+    for found, right in zip(
+        many.training.get_weights(), one.training.get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(found, right, rtol=0, atol=2e-6)
+    np.testing.assert_allclose(
+        history.history["loss"], large.history["loss"], rtol=1e-5
+    )
+
+
+def test_a_run_killed_between_accumulated_batches_keeps_them(tmp_path):
+    settings = {"accumulate": 3, "epochs": 3, "patience": None}
+    for epoch, batch in ((0, 3), (1, 0), (2, 2)):
+        with pytest.raises(Killed):
+            killer = Killer(epoch, "batch ends", batch)
+            run(tmp_path / "run", callbacks=[killer], **settings)
+    assert_same_run(run(tmp_path / "run", **settings), run(**settings))
+
+
 # The average of the weights
 
 
@@ -604,6 +639,7 @@ def backup_of_one_epoch(tmp_path_factory):
         ({"averaging": 0.9}, "optimizer"),
         ({"averaging": 0.0}, "optimizer"),
         ({"label_smoothing": 0.1}, "label_smoothing"),
+        ({"accumulate": 2}, "accumulate"),
         ({"patience": 4}, "patience"),
         ({"keep_best": False}, "keep_best"),
         ({"train": dataset(seed=5)}, "train"),
@@ -630,6 +666,8 @@ def test_a_backup_of_another_run_is_refused_and_left_alone(
         ({"epochs": 0}, "epochs must be a whole number of at least 1. Received: 0"),
         ({"epochs": 1.5}, "epochs .* Received: 1.5"),
         ({"backup_every": 0}, "backup_every .* Received: 0"),
+        ({"accumulate": 0}, "accumulate .* Received: 0"),
+        ({"accumulate": True}, "accumulate .* Received: True"),
         ({"patience": 0, "valid": dataset(VALID)}, "patience .* Received: 0"),
         (
             {"label_smoothing": 1},
