@@ -23,6 +23,8 @@ FEATURES, UNITS, MEMORY = 4, 5, 7
 MASK = np.arange(SOURCE) < np.array([6, 2, 4])[:, None]
 DECODERS = {BahdanauDecoder: UNITS + MEMORY, InputFeedingDecoder: UNITS}
 
+FINISH = {"residual": True, "layer_norm": True}
+
 every_decoder = pytest.mark.parametrize("decoder", DECODERS)
 
 
@@ -55,11 +57,14 @@ def close(actual, expected):
 
 
 @every_decoder
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
-def test_single_steps_equal_the_loop(decoder, cell):
-    layer = decoder(GeneralAttention(), cell, UNITS, layers=2)
+@pytest.mark.parametrize(
+    "cell, layers, finish",
+    [("rnn", 2, {}), ("gru", 2, {}), ("lstm", 2, {}), ("lstm", 3, FINISH)],
+)
+def test_single_steps_equal_the_loop(decoder, cell, layers, finish):
+    layer = decoder(GeneralAttention(), cell, UNITS, layers, **finish)
     inputs, memory = normal(BATCH, LENGTH, FEATURES), normal(BATCH, SOURCE, MEMORY)
-    state = start(decoder, 2, cell)
+    state = start(decoder, layers, cell)
     layer.build(inputs.shape, None, memory.shape)
     keys = layer.attention.project(memory)
     outputs, weights, last = layer(inputs, state, memory, MASK)
@@ -131,17 +136,20 @@ def test_an_attention_that_is_shared_keeps_its_weights(decoder):
 @every_decoder
 def test_the_configuration_makes_the_same_decoder(decoder):
     attention = LocalMonotonicAttention(AdditiveAttention(3), window=2)
-    layer = decoder(attention, "lstm", UNITS, layers=2, dropout=0.25, name="writer")
+    layer = decoder(attention, "lstm", UNITS, 2, 0.25, name="writer", **FINISH)
     copy = decoder.from_config(layer.get_config())
     assert copy.get_config() == layer.get_config()
     assert (copy.name, copy.cell, copy.units) == ("writer", "lstm", UNITS)
     assert (copy.layers, copy.dropout, copy.attention.window) == (2, 0.25, 2)
     assert copy.attention.scoring.units == 3
+    assert copy.residual and copy.layer_norm
+    assert [cell.residual for cell in copy.cells] == [False, True]
+    assert all(cell.norm for cell in copy.cells)
 
 
 @every_decoder
 def test_symbolic_shapes_and_dtypes_are_the_real_ones(decoder):
-    layer = decoder(AdditiveAttention(3), "lstm", UNITS, layers=2)
+    layer = decoder(AdditiveAttention(3), "lstm", UNITS, layers=2, **FINISH)
     inputs, memory = normal(BATCH, LENGTH, FEATURES), normal(BATCH, SOURCE, MEMORY)
     for given in (inputs, inputs[:, 0]):
         arguments = given, start(decoder, 2, "lstm"), memory, MASK

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import warnings
 
 import keras
 import numpy as np
@@ -26,6 +27,13 @@ VARIANTS += [
     for cell in CELLS
 ]
 VARIANTS += [{"cell": "gru", "context": "every_step", "bidirectional": True}]
+FINISH = {"residual": True, "layer_norm": True}
+TIED = FINISH | {"tie_embeddings": True}
+VARIANTS += [
+    {"cell": "gru", "layers": 2} | FINISH,
+    {"cell": "lstm", "layers": 3, "bidirectional": True} | TIED,
+    {"cell": "rnn", "context": "every_step", "layer_norm": True} | TIED,
+]
 
 LUONG = {"builder": "attention_seq2seq", "cell": "rnn"}
 FEEDING = LUONG | {"input_feeding": True}
@@ -51,6 +59,11 @@ ATTENDING += [
         ("predictive", ("general", "concat", "cosine")),
     )
     for score, family in zip(scores, FAMILIES, strict=True)
+]
+ATTENDING += [
+    LUONG | {"score": "general", "cell": "gru", "layers": 3} | FINISH,
+    FEEDING | {"score": "additive", "cell": "lstm", "layers": 2} | TIED,
+    BAHDANAU | {"score": "dot", "layers": 3, "reverse_source": True} | TIED,
 ]
 
 
@@ -143,6 +156,27 @@ def test_layers_have_names_that_say_what_they_are(shared_model):
 # What the arguments do
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_without_attention_nothing_is_done_to_outputs_that_nobody_reads(
+    bidirectional, shared_model
+):
+    model = shared_model(layers=3, bidirectional=bidirectional, **FINISH)
+    layer = model.training.get_layer
+    for name, residual, normalizes in (
+        ("encoder_1", False, True),
+        ("encoder_2", True, True),
+        ("encoder_3", False, False),
+        ("decoder_1", False, True),
+        ("decoder_2", True, True),
+        ("decoder_3", True, True),
+    ):
+        assert layer(name).residual == residual
+        assert (layer(name).norm is not None) == normalizes
+    attending = shared_model("attention_seq2seq", layers=2, **FINISH).training
+    assert attending.get_layer("encoder_2").residual
+    assert attending.get_layer("encoder_2").norm
+
+
 def test_every_step_sees_the_top_layers_final_hidden_state(shared_model, random_batch):
     source, target_in, *_ = random_batch()
     model = shared_model(layers=2, context="every_step")
@@ -201,7 +235,11 @@ def test_mixed_precision_gives_finite_float32_logits(fresh_model, random_batch, 
     source, target_in, *_ = random_batch()
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        for arguments in ({"bidirectional": True}, {"context": "every_step"}):
+        for arguments in (
+            {"bidirectional": True},
+            {"context": "every_step"},
+            {"context": "every_step", "layer_norm": True} | TIED,
+        ):
             model = fresh_model(reverse_source=True, layers=2, **arguments)
             logits = model.training([source, target_in])
             assert logits.dtype == "float32"
@@ -286,10 +324,10 @@ def test_the_graphs_of_attention_share_every_weight_and_none_is_there_twice(
     assert in_parts == in_training
 
 
-@pytest.mark.parametrize("arguments", ATTENDING[::2], ids=named)
-def test_every_weight_of_attention_gets_a_finite_gradient(
-    arguments, shared_model, random_batch
-):
+@pytest.mark.parametrize(
+    "arguments", VARIANTS[-4:] + ATTENDING[:-3:2] + ATTENDING[-3:], ids=named
+)
+def test_every_weight_gets_a_finite_gradient(arguments, shared_model, random_batch):
     model = shared_model(**arguments)
     source, target_in, target_out, weight = random_batch()
     with tf.GradientTape() as tape:
@@ -325,6 +363,10 @@ def by_hand(model, source, target_in):
     feeding, placement = (model.config[n] for n in ("input_feeding", "placement"))
     loop = layer.get("decoder")
     numbers = range(1, model.config["layers"] + 1)
+    tied = model.config["tie_embeddings"]
+    vectors = ends = weights_of(layer["target_embedding"])
+    if tied:
+        vectors = [np.sqrt(5) * model.config["embedding_stddev"] * ends[0]]
     cells = loop.cells if loop else [layer[f"decoder_{n}"] for n in numbers]
     attend = loop.attention if loop else layer["general_attention"]
     (general,) = weights_of(attend)
@@ -338,38 +380,52 @@ def by_hand(model, source, target_in):
 
     def read(inputs):
         for number, cell in enumerate(cells):
-            kernel, recurrent_kernel, bias = weights_of(cell)
-            inputs = np.tanh(inputs @ kernel + hidden[number] @ recurrent_kernel + bias)
-            hidden[number] = inputs
+            kernel, recurrent_kernel, bias = weights_of(cell.recurrent)
+            hidden[number] = np.tanh(
+                inputs @ kernel + hidden[number] @ recurrent_kernel + bias
+            )
+            added = inputs if model.config["residual"] and number else 0.0
+            inputs = hidden[number] + added
+            if model.config["layer_norm"]:
+                gain, bias = weights_of(cell.norm)
+                spread = np.sqrt(inputs.var() + cell.norm.epsilon)
+                inputs = gain * (inputs - inputs.mean()) / spread + bias
+        return inputs
 
     def beside(*vectors):
         return np.concatenate(vectors)
 
     all_logits, all_weights = [], []
     for token in target_in[0]:
-        embedded = weights_of(layer["target_embedding"])[0][token]
+        embedded = vectors[0][token]
         if placement == "bahdanau":
             weights, context = attended(hidden[-1])
-            read(beside(embedded, context))
+            top = read(beside(embedded, context))
             kernel, bias = weights_of(layer["readout"])
-            output = np.tanh(beside(hidden[-1], context, embedded) @ kernel + bias)
+            output = np.tanh(beside(top, context, embedded) @ kernel + bias)
         else:
-            read(beside(embedded, attentional) if feeding else embedded)
-            weights, context = attended(hidden[-1])
+            top = read(beside(embedded, attentional) if feeding else embedded)
+            weights, context = attended(top)
             (kernel,) = weights_of(loop.combine if loop else layer["attentional"])
-            output = attentional = np.tanh(beside(context, hidden[-1]) @ kernel)
-        kernel, bias = weights_of(layer["logits"])
+            output = attentional = np.tanh(beside(context, top) @ kernel)
+        if tied:
+            (narrow,) = weights_of(layer["to_embedding"])
+            kernel, bias = narrow @ ends[0].T, ends[1]
+        else:
+            kernel, bias = weights_of(layer["logits"])
         all_logits.append(output @ kernel + bias)
         all_weights.append(weights)
     return np.array(all_logits), np.array(all_weights)
 
 
 @every_family
-@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize(
+    "more", [{"layers": 1}, {"layers": 2}, {"layers": 3} | TIED], ids=named
+)
 def test_decoders_with_attention_follow_the_papers(
-    arguments, layers, fresh_model, random_batch
+    arguments, more, fresh_model, random_batch
 ):
-    model = fresh_model(**arguments, score="general", layers=layers)
+    model = fresh_model(**arguments, **more, score="general", embedding_stddev=0.9)
     random = np.random.default_rng(0)
     for weight in model.training.weights:  # the biases start from 0
         weight.assign(weight + random.normal(size=weight.shape, scale=0.3))
@@ -553,13 +609,16 @@ def test_dropout_changes_training_of_attention_alone(
 
 
 @every_family
+@pytest.mark.parametrize("more", [{}, TIED], ids=named)
 def test_mixed_precision_keeps_attention_weights_in_float32(
-    arguments, fresh_model, random_batch, walk
+    arguments, more, fresh_model, random_batch, walk
 ):
     source, target_in, target_out, weight = random_batch()
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        model = fresh_model(**arguments, dropout=0.2, layers=2, local="predictive")
+        model = fresh_model(
+            **arguments, **more, dropout=0.2, layers=2, local="predictive"
+        )
         with tf.GradientTape() as tape:
             logits = model.training([source, target_in], training=True)
             loss = CrossEntropy()(target_out, logits, weight)
@@ -581,6 +640,20 @@ def test_mixed_precision_keeps_attention_weights_in_float32(
         keras.config.set_dtype_policy("float32")
 
 
+@pytest.mark.parametrize(
+    "arguments", [VARIANTS[-2], VARIANTS[-1], *ATTENDING[-3:]], ids=named
+)
+def test_building_and_calling_the_graphs_brings_no_warning(
+    arguments, fresh_model, random_batch, walk
+):
+    source, target_in, *_ = random_batch()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        model = fresh_model(**arguments)
+        model.training([source, target_in], training=True)
+        walk(model, source, target_in[:, :1])
+
+
 def toy_batches(toy):
     pairs, source_tokenizer, target_tokenizer = toy
     train = batches.make(pairs, source_tokenizer, target_tokenizer, 5)
@@ -591,7 +664,7 @@ def toy_batches(toy):
     return train, vocabularies
 
 
-@every_family
+@pytest.mark.parametrize("arguments", [*FAMILIES, BAHDANAU | TIED], ids=named)
 def test_attention_learns_the_toy_corpus_and_its_graphs_still_agree(
     arguments, fresh_model, toy, walk
 ):
@@ -633,10 +706,12 @@ def test_mixed_precision_trains_attention(fresh_model, toy):
         LUONG | {"score": "cosine", "local": "predictive", "reverse_source": True},
         FEEDING | {"score": "location", "local": "monotonic", "layers": 2},
         BAHDANAU | {"score": "additive", "cell": "lstm", "dropout": 0.1},
+        VARIANTS[-2],
+        *ATTENDING[-3:],
     ],
     ids=named,
 )
-def test_a_saved_training_graph_with_attention_gives_the_same_logits(
+def test_a_saved_training_graph_gives_the_same_logits(
     arguments, shared_model, random_batch, tmp_path
 ):
     model = shared_model(**arguments)
@@ -648,7 +723,7 @@ def test_a_saved_training_graph_with_attention_gives_the_same_logits(
     )
 
 
-@pytest.mark.parametrize("arguments", ATTENDING[::7], ids=named)
+@pytest.mark.parametrize("arguments", ATTENDING[::7] + ATTENDING[-1:], ids=named)
 def test_configuration_and_weights_make_the_same_model_with_attention(
     arguments, shared_model, random_batch, tmp_path, walk
 ):
@@ -680,6 +755,7 @@ def test_configuration_and_weights_make_the_same_model_with_attention(
         ({"input_feeding": "yes"}, "input_feeding must be True or False.*'yes'"),
         ({"bidirectional": "no"}, "bidirectional must be True or False.*'no'"),
         ({"reverse_source": 2}, "reverse_source must be True or False.* 2"),
+        ({"residual": None}, "residual must be True or False. Received: None"),
         ({"local": "window"}, "local must be one of .*'monotonic'.*'window'"),
         ({"window": 0}, "window must be a whole number of at least 1. Received: 0"),
         ({"window": 2.5}, "window .* Received: 2.5"),
@@ -768,6 +844,9 @@ def test_an_unknown_builder_is_refused():
         ),
         ({"dropout": -0.1}, "dropout .* Received: -0.1"),
         ({"dropout": "0.1"}, "dropout .* Received: '0.1'"),
+        ({"tie_embeddings": 1}, "tie_embeddings must be True or False. Received: 1"),
+        ({"residual": "yes"}, "residual must be True or False. Received: 'yes'"),
+        ({"layer_norm": 0}, "layer_norm must be True or False. Received: 0"),
         (
             {"embedding_stddev": 0.0},
             "embedding_stddev must be a number above 0. Received: 0.0",

@@ -11,6 +11,7 @@ from s2s_keras import decoding
 from s2s_keras.layers import PaddingMask, ReverseSequence
 from s2s_keras.losses import CrossEntropy, TokenAccuracy, TokenLoss
 
+FINISH = {"residual": True, "layer_norm": True, "tie_embeddings": True}
 MODELS = [
     {"cell": cell, "bidirectional": bidirectional, "reverse_source": reverse_source}
     for cell in ("rnn", "gru", "lstm")
@@ -19,6 +20,7 @@ MODELS = [
 MODELS += [
     {"cell": "gru", "context": "every_step", "layers": 2, "bidirectional": True},
     {"cell": "lstm", "layers": 2, "bidirectional": True, "reverse_source": True},
+    {"cell": "gru", "layers": 3, "bidirectional": True} | FINISH,
 ]
 ATTENDING = [
     {"score": "additive", "cell": "gru"},
@@ -28,6 +30,9 @@ ATTENDING = [
     {"score": "location", "input_feeding": True, "local": "monotonic", "window": 1},
     {"score": "concat", "placement": "bahdanau", "bidirectional": False},
     {"score": "general", "placement": "bahdanau", "local": "predictive", "window": 2},
+    {"score": "general", "cell": "lstm", "layers": 2, "reverse_source": True} | FINISH,
+    {"score": "additive", "cell": "gru", "layers": 2, "input_feeding": True} | FINISH,
+    {"score": "dot", "cell": "rnn", "layers": 2, "placement": "bahdanau"} | FINISH,
 ]
 MODELS += [{"builder": "attention_seq2seq"} | arguments for arguments in ATTENDING]
 

@@ -1,5 +1,7 @@
 """Tests of `s2s_keras.layers.recurrent` against the cells' equations in float64."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -12,6 +14,20 @@ CELLS = ("rnn", "gru", "lstm")
 BATCH, LENGTH, FEATURES, UNITS = 4, 6, 3, 5
 LENGTHS = np.array([6, 1, 4, 2])
 MASK = np.arange(LENGTH) < LENGTHS[:, None]
+FINISHES = [
+    {"residual": residual, "layer_norm": layer_norm}
+    for residual, layer_norm in ((True, False), (False, True), (True, True))
+]
+
+
+def named(arguments):
+    return " and ".join(name for name, on in arguments.items() if on) or "plain"
+
+
+every_layer = pytest.mark.parametrize("layer_class", [Recurrent, Bidirectional])
+every_cell = pytest.mark.parametrize("cell", CELLS)
+every_finish = pytest.mark.parametrize("finish", FINISHES, ids=named)
+plain_or_finished = pytest.mark.parametrize("finish", [{}, FINISHES[-1]], ids=named)
 
 
 # The equations
@@ -55,6 +71,29 @@ def read(cell, inputs, state, weights):
     return np.array(outputs), state
 
 
+def read_raw(layer, inputs):
+    """Reads one row as `read` does, with either layer."""
+    cell = layer.cell
+    if isinstance(layer, Recurrent):
+        return read(cell, inputs, zeros(cell), layer.recurrent.get_weights())
+    ahead, ahead_state = read(cell, inputs, zeros(cell), layer.forward.get_weights())
+    back, back_state = read(
+        cell, inputs[::-1], zeros(cell), layer.backward.get_weights()
+    )
+    states = zip(ahead_state, back_state, strict=True)
+    return (
+        np.concatenate([ahead, back[::-1]], axis=-1),
+        [np.concatenate(both) for both in states],
+    )
+
+
+def normalized(vectors, layer):
+    """Ba et al. (2016), equation 4, with the small number that Keras adds."""
+    gain, bias = (np.float64(weight) for weight in layer.get_weights())
+    spread = vectors.var(axis=-1, keepdims=True) + layer.epsilon
+    return gain * (vectors - vectors.mean(axis=-1, keepdims=True)) / spread**0.5 + bias
+
+
 def zeros(cell):
     return [np.zeros(UNITS) for _ in state_names(cell)]
 
@@ -78,7 +117,7 @@ def close(actual, expected):
     np.testing.assert_allclose(ops.convert_to_numpy(actual), expected, atol=3e-6)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@every_cell
 @pytest.mark.parametrize("given_state", [False, True], ids=["zeros", "given state"])
 def test_a_sequence_equals_the_equations_and_ends_at_the_last_real_token(
     cell, given_state
@@ -101,10 +140,11 @@ def test_a_sequence_equals_the_equations_and_ends_at_the_last_real_token(
             close(actual_part[row], part)
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_single_steps_equal_the_sequence(cell):
-    inputs = normal(BATCH, LENGTH, FEATURES)
-    layer = with_random_weights(Recurrent(cell, UNITS), inputs)
+@every_cell
+@plain_or_finished
+def test_single_steps_equal_the_sequence(cell, finish):
+    inputs = normal(BATCH, LENGTH, UNITS)
+    layer = with_random_weights(Recurrent(cell, UNITS, **finish), inputs)
     state = [ops.zeros((BATCH, UNITS)) for _ in state_names(cell)]
     outputs, final = layer(inputs, initial_state=state)
     for position in range(LENGTH):
@@ -114,22 +154,71 @@ def test_single_steps_equal_the_sequence(cell):
         close(part, expected)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@every_cell
 def test_bidirectional_reads_each_row_from_both_of_its_real_ends(cell):
     inputs = normal(BATCH, LENGTH, FEATURES)
     layer = with_random_weights(Bidirectional(cell, UNITS), inputs, sequence_mask=MASK)
     outputs, state = layer(inputs, sequence_mask=MASK)
     assert outputs.shape == (BATCH, LENGTH, 2 * UNITS)
     for row, length in enumerate(LENGTHS):
-        real = inputs[row, :length]
-        ahead, ahead_state = read(cell, real, zeros(cell), layer.forward.get_weights())
-        back, back_state = read(
-            cell, real[::-1], zeros(cell), layer.backward.get_weights()
-        )
-        close(outputs[row, :length], np.concatenate([ahead, back[::-1]], axis=-1))
+        expected, final = read_raw(layer, inputs[row, :length])
+        close(outputs[row, :length], expected)
         close(outputs[row, length:], 0.0)
-        for part, *both in zip(state, ahead_state, back_state, strict=True):
-            close(part[row], np.concatenate(both))
+        for actual_part, part in zip(state, final, strict=True):
+            close(actual_part[row], part)
+
+
+def output_units(layer_class):
+    return UNITS if layer_class is Recurrent else 2 * UNITS
+
+
+@every_layer
+@every_cell
+@every_finish
+def test_outputs_are_added_to_and_normalized_while_the_state_stays(
+    layer_class, cell, finish
+):
+    inputs = normal(BATCH, LENGTH, output_units(layer_class))
+    layer = with_random_weights(
+        layer_class(cell, UNITS, **finish), inputs, sequence_mask=MASK
+    )
+    outputs, state = layer(inputs, sequence_mask=MASK)
+    for row, length in enumerate(LENGTHS):
+        real = inputs[row, :length]
+        expected, final = read_raw(layer, real)
+        if finish["residual"]:
+            expected = expected + real
+        if finish["layer_norm"]:
+            expected = normalized(expected, layer.norm)
+        close(outputs[row, :length], expected)
+        np.testing.assert_array_equal(outputs[row, length:], 0.0)
+        for actual_part, part in zip(state, final, strict=True):
+            close(actual_part[row], part)
+
+
+@every_layer
+@every_finish
+def test_what_stands_at_padding_changes_nothing(layer_class, finish):
+    inputs = normal(BATCH, LENGTH, output_units(layer_class))
+    layer = with_random_weights(
+        layer_class("gru", UNITS, **finish), inputs, sequence_mask=MASK
+    )
+    others = np.where(MASK[..., None], inputs, 9.0).astype("float32")
+    wider = np.pad(others, ((0, 0), (0, 2), (0, 0)), constant_values=-9.0)
+    expected, state = layer(inputs, sequence_mask=MASK)
+    outputs, wide_state = layer(wider, sequence_mask=np.pad(MASK, ((0, 0), (0, 2))))
+    close(outputs[:, :LENGTH], expected)
+    np.testing.assert_array_equal(outputs[:, LENGTH:], 0.0)
+    close(wide_state[0], state[0])
+
+
+@every_layer
+def test_a_residual_of_another_size_is_refused(layer_class):
+    units = output_units(layer_class)
+    layer = layer_class("gru", UNITS, residual=True)
+    message = f"residual must be False where inputs have 3 features and outputs {units}"
+    with pytest.raises(ValueError, match=message):
+        layer(normal(BATCH, LENGTH, FEATURES), sequence_mask=MASK)
 
 
 def test_the_context_stands_beside_every_step():
@@ -142,51 +231,64 @@ def test_the_context_stands_beside_every_step():
         close(ConcatenateContext()(steps[:, position], context), expected)
 
 
-def model_of(layer_class, cell):
-    inputs = keras.Input((None, FEATURES))
+def model_of(layer_class, cell, finish):
+    inputs = keras.Input((None, output_units(layer_class)))
     mask = keras.Input((None,), dtype="bool")
-    outputs, state = layer_class(cell, UNITS, name="layer")(inputs, sequence_mask=mask)
+    layer = layer_class(cell, UNITS, name="layer", **finish)
+    outputs, state = layer(inputs, sequence_mask=mask)
     context = ConcatenateContext()(outputs, state[0])
     return keras.Model([inputs, mask], [context, *state])
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("layer_class", [Recurrent, Bidirectional])
-def test_a_model_with_the_layers_saves_and_loads(layer_class, cell, tmp_path):
-    model = model_of(layer_class, cell)
+@every_cell
+@every_layer
+@plain_or_finished
+def test_a_model_with_the_layers_saves_and_loads(layer_class, cell, finish, tmp_path):
+    model = model_of(layer_class, cell, finish)
+    for seed, weight in enumerate(model.weights):
+        weight.assign(normal(*weight.shape, seed=seed))
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    inputs = [normal(BATCH, LENGTH, FEATURES), MASK]
+    inputs = [normal(BATCH, LENGTH, output_units(layer_class)), MASK]
     for output, expected in zip(loaded(inputs), model(inputs), strict=True):
         np.testing.assert_array_equal(output, expected)
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("layer_class", [Recurrent, Bidirectional])
-def test_symbolic_shapes_are_the_real_ones(layer_class, cell):
-    model = model_of(layer_class, cell)
-    outputs = model([normal(BATCH, LENGTH, FEATURES), MASK])
+@every_cell
+@every_layer
+@plain_or_finished
+def test_symbolic_shapes_are_the_real_ones(layer_class, cell, finish):
+    model = model_of(layer_class, cell, finish)
+    outputs = model([normal(BATCH, LENGTH, output_units(layer_class)), MASK])
     for symbolic, tensor in zip(model.outputs, outputs, strict=True):
         assert symbolic.dtype == tensor.dtype.name
         for size, real_size in zip(symbolic.shape, tensor.shape, strict=True):
             assert size in (None, real_size)
 
 
-@pytest.mark.parametrize("layer_class", [Recurrent, Bidirectional])
-def test_outputs_carry_no_keras_mask(layer_class):
-    layer = layer_class("gru", UNITS)
-    real = layer(normal(BATCH, LENGTH, FEATURES), sequence_mask=ops.array(MASK))
-    symbolic = layer(
-        keras.Input((None, FEATURES)), sequence_mask=keras.Input((None,), dtype="bool")
-    )
+@every_layer
+@pytest.mark.parametrize("finish", [{}, *FINISHES], ids=named)
+def test_outputs_carry_no_keras_mask_and_nothing_is_warned_of(layer_class, finish):
+    features = output_units(layer_class)
+    layer = layer_class("gru", UNITS, **finish)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        real = layer(normal(BATCH, LENGTH, features), sequence_mask=ops.array(MASK))
+        symbolic = layer(
+            keras.Input((None, features)),
+            sequence_mask=keras.Input((None,), dtype="bool"),
+        )
     for tensor in keras.tree.flatten([real, symbolic]):
         assert getattr(tensor, "_keras_mask", None) is None
 
 
-@pytest.mark.parametrize("layer_class", [Recurrent, Bidirectional])
-def test_the_configuration_makes_the_same_layer(layer_class):
-    layer = layer_class("gru", UNITS, name="reader", dtype="mixed_float16")
+@every_layer
+@every_finish
+def test_the_configuration_makes_the_same_layer(layer_class, finish):
+    layer = layer_class("gru", UNITS, name="reader", dtype="mixed_float16", **finish)
     copy = layer_class.from_config(layer.get_config())
     assert copy.get_config() == layer.get_config()
     assert (copy.name, copy.cell, copy.units) == ("reader", "gru", UNITS)
     assert copy.compute_dtype == "float16"
+    assert copy.residual == finish["residual"]
+    assert (copy.norm is not None) == finish["layer_norm"]
