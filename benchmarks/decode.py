@@ -1,20 +1,29 @@
-"""How fast greedy decoding is: compiled, and with the classic `predict` a token.
+"""How fast decoding is: compiled, with the classic `predict` a token, and in PyTorch.
 
-Run it with `python -m benchmarks.decode`.
+Run it with `python -m benchmarks.decode`; for PyTorch, first install
+`benchmarks/requirements.txt`.
 
-Both ways decode the same random sentences with the same random LSTM. Its weights make
-EOS impossible, so every row runs all steps. A third measurement is the floor: the
-matrix products that the decoding cannot do without, alone, in one compiled function,
-with the same shapes, order and threads.
+All ways decode the same random sentences with the same random weights, on as many
+threads. The weights make EOS impossible, so every row runs all steps.
 
-The three take turns, since a shared machine is faster in one second than in the next.
-Each time is the median of its repeats; a first run, which compiles, is not counted.
+The first table decodes greedily with a plain LSTM. Beside the two ways it measures a
+floor: the matrix products that the decoding cannot do without, alone, in one compiled
+function, with the same shapes and order.
+
+The second table decodes with attention, greedily and with beam search. The same model
+in PyTorch is decoded by the loops of `benchmarks/decode_torch.py`. The classic loop is
+measured where it is greedy.
+
+The ways of a line take turns, since a shared machine is faster in one second than in
+the next. Each time is the median of its repeats; a first run, which compiles, is not
+counted.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import os
 import statistics
 import time
 
@@ -35,6 +44,11 @@ REPEATS = 9
 LEAST_SPEEDUP = {1: 80, 64: 15}  # by batch size
 MOST_TIMES_PRODUCTS = {64: 2.2}
 
+ATTENTION_SOURCE_LENGTH = 12
+BEAM_WIDTH = 5
+BATCHES = (1, 64)
+LEAST_TIMES_OTHERS = 1  # ahead of the classic loop and of PyTorch
+
 # What a time step multiplies: (rows, columns) of the weights.
 PRODUCTS = {
     "input": (EMBEDDING_DIM, 4 * UNITS),
@@ -44,55 +58,95 @@ PRODUCTS = {
 
 
 def main():
-    """Measures both batch sizes and prints a table."""
+    """Measures and prints both tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=REPEATS)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    asked = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(asked.threads)
+    print(f"{machine()}; {asked.threads} threads, medians of {asked.repeats} repeats")
+    compare_lstm(asked.repeats)
+    compare_attention(asked.repeats, load_torch(asked.threads))
 
-    keras.utils.set_random_seed(0)
-    seq2seq = endless_model()
-    print(machine())
+
+def load_torch(threads):
+    """Returns `benchmarks.decode_torch`; without PyTorch says so and returns None."""
+    try:
+        from benchmarks import decode_torch
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        print(
+            "\nPyTorch is not measured: it is not installed. Install it with "
+            "`pip install -r benchmarks/requirements.txt`."
+        )
+        return None
+    decode_torch.torch.set_num_threads(threads)
+    return decode_torch
+
+
+def compare_lstm(repeats):
+    """Decodes greedily with a plain LSTM and prints a table."""
+    seq2seq = endless(models.encoder_decoder)
     print(
-        f"LSTM, {UNITS} units, vocabulary {VOCABULARY:,}, {STEPS} steps; "
-        f"medians of {repeats} repeats\n"
+        f"\nLSTM, {UNITS} units, vocabulary {VOCABULARY:,}, sources of "
+        f"{SOURCE_LENGTH} tokens, {STEPS} steps, greedy\n"
     )
     print(
         "batch   predict a token   compiled   speedup (target)"
         "   products alone (rate)   compiled / products (target)"
     )
     for batch, least in LEAST_SPEEDUP.items():
-        print(row(seq2seq, batch, repeats, least, MOST_TIMES_PRODUCTS.get(batch)))
+        print(lstm_row(seq2seq, batch, repeats, least, MOST_TIMES_PRODUCTS.get(batch)))
 
 
-def endless_model():
-    """Builds a model with random weights that never chooses EOS."""
-    seq2seq = models.encoder_decoder(
-        VOCABULARY,
-        VOCABULARY,
-        cell="lstm",
-        units=UNITS,
-        embedding_dim=EMBEDDING_DIM,
+def compare_attention(repeats, in_torch):
+    """Decodes with attention, greedily and with beam search, and prints a table.
+
+    Args:
+        repeats: how often each way is timed.
+        in_torch: the module `benchmarks.decode_torch`, or None to leave PyTorch out.
+    """
+    seq2seq = endless(models.attention_seq2seq)
+    print(
+        f"\nBidirectional LSTM with additive attention, {UNITS} units, vocabulary "
+        f"{VOCABULARY:,}, sources of {ATTENTION_SOURCE_LENGTH} tokens, {STEPS} steps\n"
+    )
+    print(
+        "                    sentences per second                     "
+        f"speedup (at least {LEAST_TIMES_OTHERS})"
+    )
+    print(
+        "decoding    batch   compiled   predict a token   PyTorch loop"
+        "   over predict   over PyTorch"
+    )
+    for width in (1, BEAM_WIDTH):
+        for batch in BATCHES:
+            print(attention_row(seq2seq, in_torch, width, batch, repeats))
+
+
+def endless(build):
+    """Builds an LSTM model with random weights that never chooses EOS."""
+    keras.utils.set_random_seed(0)
+    seq2seq = build(
+        VOCABULARY, VOCABULARY, cell="lstm", units=UNITS, embedding_dim=EMBEDDING_DIM
     )
     bias = seq2seq.training.get_layer("logits").bias
     bias.assign(np.where(np.arange(VOCABULARY) == EOS, -1e9, 0.0))
     return seq2seq
 
 
-def row(seq2seq, batch, repeats, least_speedup, most_times_products):
+def lstm_row(seq2seq, batch, repeats, least_speedup, most_times_products):
     """Measures one batch size and returns its line of the table."""
-    source = random_source(batch)
+    source = random_source(batch, SOURCE_LENGTH)
     products, operations = products_alone(batch)
     ways = {
         "classic": lambda: classic(seq2seq, source, STEPS),
         "compiled": lambda: decoding.greedy(seq2seq, source, STEPS).tokens,
         "products": products,
     }
-    tokens = {name: way() for name, way in ways.items()}
-    np.testing.assert_array_equal(tokens["compiled"].shape, (batch, STEPS))
-    same = np.mean(tokens["compiled"] == tokens["classic"])
-    if same < 0.99:  # rounding alone may turn a near-tie
-        raise AssertionError(f"Only {same:.1%} of the tokens are the same both ways.")
-
+    compare_tokens(ways["compiled"](), ways["classic"](), (batch, STEPS))
+    products()  # compiles it
     seconds = interleaved(ways, repeats)
     speedup = seconds["classic"] / seconds["compiled"]
     times_products = seconds["compiled"] / seconds["products"]
@@ -107,10 +161,59 @@ def row(seq2seq, batch, repeats, least_speedup, most_times_products):
     )
 
 
-def random_source(batch):
-    """Draws sentences without padding: ids `(batch, SOURCE_LENGTH)`, EOS last."""
+def attention_row(seq2seq, in_torch, width, batch, repeats):
+    """Measures one way to decode and one batch size; returns its line of the table."""
+    source = random_source(batch, ATTENTION_SOURCE_LENGTH)
+    ways = {"compiled": lambda: search(seq2seq, source, width)}
+    if width == 1:
+        ways["classic"] = lambda: classic(seq2seq, source, STEPS)
+    if in_torch:
+        model = in_torch.from_keras(seq2seq)
+        ways["torch"] = lambda: in_torch.search(model, source, width, STEPS)
+    expected = ways["compiled"]()
+    for other in [name for name in ways if name != "compiled"]:
+        compare_tokens(expected, ways[other](), (batch, STEPS))
+
+    seconds = interleaved(ways, repeats)
+    rates = {name: batch / taken for name, taken in seconds.items()}
+    decoding_name = "greedy" if width == 1 else f"beam of {width}"
+    return (
+        f"{decoding_name:9s}   {batch:5d}   {cell(rates['compiled']):>8s}"
+        f"   {cell(rates.get('classic')):>15s}   {cell(rates.get('torch')):>12s}"
+        f"   {speedup(rates, 'classic'):>12s}   {speedup(rates, 'torch'):>12s}"
+    )
+
+
+def search(seq2seq, source, width):
+    """Decodes greedily or, with a width above 1, with beam search: the best's ids."""
+    if width == 1:
+        return decoding.greedy(seq2seq, source, STEPS).tokens
+    return decoding.beam_search(
+        seq2seq, source, beam_width=width, max_length=STEPS
+    ).tokens
+
+
+def compare_tokens(tokens, others, shape):
+    """Raises AssertionError if two ways did not decode the same."""
+    np.testing.assert_array_equal(tokens.shape, shape)
+    same = np.mean(tokens == others)
+    if same < 0.99:  # rounding alone may turn a near-tie
+        raise AssertionError(f"Only {same:.1%} of the tokens are the same both ways.")
+
+
+def cell(rate):
+    """Returns a rate in words, a dash for what was not measured."""
+    return "–" if rate is None else f"{rate:,.1f}"
+
+
+def speedup(rates, other):
+    return f"{rates['compiled'] / rates[other]:.2f}" if other in rates else "–"
+
+
+def random_source(batch, length):
+    """Draws sentences without padding: ids `(batch, length)`, EOS last."""
     random = np.random.default_rng(0)
-    source = random.integers(len(SPECIAL_TOKENS), VOCABULARY, (batch, SOURCE_LENGTH))
+    source = random.integers(len(SPECIAL_TOKENS), VOCABULARY, (batch, length))
     source[:, -1] = EOS
     return source.astype("int32")
 
