@@ -184,6 +184,19 @@ def test_the_score_is_the_one_that_score_gives(seed):
         )
 
 
+@given(st.integers(0, 10_000))
+def test_every_hypothesis_has_the_weights_of_its_own_steps(seed):
+    model = middle.filled(seed)
+    found = search(model, beam_width=3, n_best=3, max_length=5)
+    for row in range(3):
+        for best, tokens in enumerate(sequences(found, row)):
+            expected = np.zeros(found.weights.shape[2:])
+            expected[: len(tokens)] = model.attention[
+                [SOS, *tokens[:-1]][: len(tokens)]
+            ]
+            np.testing.assert_allclose(found.weights[row, best], expected, atol=1e-6)
+
+
 @given(st.integers(0, 10_000), st.permutations([4, 5, 6]), st.integers(0, 3))
 def test_order_company_and_padding_of_a_batch_change_nothing(seed, order, padding):
     model = middle.filled(seed)
