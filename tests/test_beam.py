@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from s2s_keras import decoding
 from s2s_keras.batches import pad
+from s2s_keras.decoding.beam import _largest
 from s2s_keras.models import Seq2Seq
 from s2s_keras.text import EOS, PAD, SOS
 
@@ -195,6 +196,17 @@ def test_every_hypothesis_has_the_weights_of_its_own_steps(seed):
                 [SOS, *tokens[:-1]][: len(tokens)]
             ]
             np.testing.assert_allclose(found.weights[row, best], expected, atol=1e-6)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 300), st.integers(1, 20))
+@settings(deadline=None)
+def test_the_largest_values_and_the_first_of_equals_are_found(seed, size, count):
+    values = np.random.default_rng(seed).integers(0, 9, (2, 3, size))
+    values, count = values.astype("float32"), min(count, size)
+    found, indices = _largest(tf.constant(values), count)
+    expected = np.argsort(-values, axis=-1, kind="stable")[..., :count]
+    np.testing.assert_array_equal(indices, expected)
+    np.testing.assert_array_equal(found, np.take_along_axis(values, expected, axis=-1))
 
 
 @given(st.integers(0, 10_000), st.permutations([4, 5, 6]), st.integers(0, 3))

@@ -130,19 +130,28 @@ def _beam_search(
         last = begun["tokens"][:, :, tf.maximum(step - 1, 0)]
         last = tf.where(step == 0, SOS, last)  # (batch, beam_width)
         logits, after = seq2seq.step([tf.reshape(last, [-1]), state])
-        logs = tf.nn.log_softmax(tf.cast(logits, tf.float32))
-        logs = _by_beam(logs, beam_width)  # (batch, beam_width, vocabulary)
-        vocabulary = tf.shape(logs)[2]
+        logits = _by_beam(tf.cast(logits, tf.float32), beam_width)
+        vocabulary = tf.shape(logits)[2]
+        # A softmax's two parts, apart: their sum would round a logarithm close to 0.
+        highest = tf.reduce_max(logits, axis=2, keepdims=True)
+        norms = tf.reduce_sum(tf.exp(logits - highest), axis=2, keepdims=True)
         if block_ngrams:
-            logs += LOWEST * _repeating(begun["tokens"], step, block_ngrams, vocabulary)
-        too_short = tf.cast(step + 1 < min_length, tf.float32)
-        logs += LOWEST * too_short * tf.one_hot(EOS, vocabulary)
-        totals = tf.maximum(begun["scores"][:, :, None] + logs, LOWEST)
-        # At most half of the best 2 * beam_width end: enough remain to go on.
-        scores, flat = tf.math.top_k(
-            tf.reshape(totals, [batch, -1]), beam_width * tf.minimum(2, vocabulary)
+            repeating = _repeating(begun["tokens"], step, block_ngrams, vocabulary)
+            logits += LOWEST * repeating
+        logits = tf.cond(
+            step + 1 < min_length,
+            lambda: logits + LOWEST * tf.one_hot(EOS, vocabulary),
+            lambda: logits,
         )
-        parents, token = flat // vocabulary, flat % vocabulary
+        # At most half of the best 2 * beam_width end: enough remain to go on. Of one
+        # beginning no more than that are among them, and only those are summed up.
+        wanted = beam_width * tf.minimum(2, vocabulary)
+        logits, tokens = _largest(logits, tf.minimum(wanted, vocabulary))
+        logs = (logits - highest) - tf.math.log(norms)
+        totals = tf.maximum(begun["scores"][:, :, None] + logs, LOWEST)
+        scores, flat = tf.math.top_k(tf.reshape(totals, [batch, -1]), wanted)
+        parents = flat // tf.shape(totals)[2]
+        token = _take(tf.reshape(tokens, [batch, -1]), flat)
         if attends:
             row = _by_beam(tf.cast(after["weights"], tf.float32), beam_width)
             weights = weights.write(step, row)  # (batch, beam_width, source_length)
@@ -219,6 +228,36 @@ def _along(places, weights, lengths):
     weights = tf.transpose(weights, [0, 2, 1, 3])
     going_on = tf.range(steps) < lengths[:, :, None]  # (batch, n_best, steps)
     return tf.where(going_on[..., None], weights, 0.0)
+
+
+def _largest(values, count):
+    """Does what `tf.math.top_k` does, in about half the time for a vocabulary.
+
+    Only a block whose maximum is among the `count` largest maxima can hold one of the
+    `count` largest values. Of equal values the first counts as the larger, in `top_k`
+    and here: blocks stand in their old order.
+
+    Args:
+        values: float32 `(batch, beam_width, vocabulary)`.
+        count: how many values to return, at most `vocabulary`.
+
+    Returns:
+        `values, indices`, both `(batch, beam_width, count)`, the largest first.
+    """
+    shape = tf.shape(values)
+    padding = [[0, 0], [0, 0], [0, -shape[2] % BLOCK]]
+    values = tf.pad(values, padding, constant_values=float("-inf"))
+    blocks = tf.reshape(values, [shape[0], shape[1], -1, BLOCK])
+    maxima = tf.reduce_max(blocks, axis=3)
+    most = tf.minimum(count, tf.shape(maxima)[2])
+    chosen = tf.sort(tf.math.top_k(maxima, most).indices)
+    blocks = tf.gather(blocks, chosen, axis=2, batch_dims=2)
+    values, at = tf.math.top_k(tf.reshape(blocks, [shape[0], shape[1], -1]), count)
+    chosen = tf.gather(chosen, at // BLOCK, axis=2, batch_dims=2)
+    return values, chosen * BLOCK + at % BLOCK
+
+
+BLOCK = 64  # values; about the root of a usual vocabulary
 
 
 def _norm(length, length_penalty):
