@@ -29,6 +29,7 @@ def names():
     return {
         "Corpus": corpora.Corpus,
         "Tokenizer": text.Tokenizer,
+        "Translator": translator.Translator,
         "corpora": corpora,
         "models": models,
         "plotting": plotting,
@@ -68,12 +69,24 @@ def test_bad_input_gets_what_the_readme_says(
     assert got.startswith(beginning.rstrip()) if more else got == promised
 
 
+def program(heading):
+    """Returns the Python of a section."""
+    section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return re.search(r"```python\n(.*?)```", section, re.DOTALL)[1]
+
+
+def test_the_package_translates_as_the_readme_says(capsys):
+    exec(program("Translate at once"), {})
+    english = capsys.readouterr().out.lower().splitlines()
+    assert "dog" in english[0] and "beach" in english[1]
+
+
 def test_own_sentences_train_as_the_readme_says(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     words = ["red", "green", "blue", "old", "new", "big", "small", "round"]
     lines = [f"{a} {b}\t{b} {a}" for a in words for b in words]
     Path("my_pairs.tsv").write_text("\n".join(lines), encoding="utf-8")
-    block = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
+    block = program("Train it on your own sentences")
     shorter = block.replace("epochs=20", "epochs=2").replace("units=256", "units=16")
     assert shorter != block
     exec(shorter, {})
