@@ -68,7 +68,7 @@ def score(seq2seq, source, target):
             f"Received: {target.tolist()}"
         )
     target, lengths = as_tensor(target), as_tensor((target != PAD).sum(axis=1))
-    return Hypotheses(**run(score_steps, seq2seq, source, target, lengths))
+    return Hypotheses(**run(_score_steps, seq2seq, source, target, lengths))
 
 
 def _greedy(seq2seq, source, max_length):
@@ -78,7 +78,7 @@ def _greedy(seq2seq, source, max_length):
     return walk(seq2seq, source, most_probable, max_length)
 
 
-def score_steps(seq2seq, source, target, lengths):
+def _score_steps(seq2seq, source, target, lengths):
     """Takes the steps of targets `(batch, target_length)`, `lengths` of each row."""
     return walk(seq2seq, source, lambda step, logits: target[:, step], lengths)
 
