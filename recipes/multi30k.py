@@ -2,6 +2,9 @@
 
     python -m recipes.multi30k --seed 0
 
+Without attention, the decoder sees what the encoder left at every step (Cho et al.,
+2014), or as its first state alone (Sutskever et al., 2014).
+
 A run that was broken off goes on where it stood.
 """
 
@@ -19,7 +22,8 @@ MODEL = {
     "dropout": 0.3,
     "tie_embeddings": True,
 }
-PLAIN = {"builder": "encoder_decoder", **MODEL}
+FIRST_STATE = {"builder": "encoder_decoder", **MODEL}
+EVERY_STEP = {**FIRST_STATE, "context": "every_step"}
 ATTENTION = {"builder": "attention_seq2seq", "score": "additive", **MODEL}
 
 BASE = translation.Settings(
@@ -33,8 +37,9 @@ BASE = translation.Settings(
 )
 RUNS = {
     "attention": BASE,
-    "lstm": dataclasses.replace(BASE, model=PLAIN),
-    "gru": dataclasses.replace(BASE, model={**PLAIN, "cell": "gru"}),
+    "lstm": dataclasses.replace(BASE, model=EVERY_STEP),
+    "gru": dataclasses.replace(BASE, model={**EVERY_STEP, "cell": "gru"}),
+    "lstm first state": dataclasses.replace(BASE, model=FIRST_STATE),
 }
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ from recipes import multi30k_ablation, results_file
 from recipes.formats import mean_and_spread, table
 
 IN_WORDS = {
-    "lstm": "LSTM, without attention",
-    "gru": "GRU, without attention",
+    "lstm first state": "LSTM, source in its first state",
+    "lstm": "LSTM, source at every step",
+    "gru": "GRU, source at every step",
     "attention": "LSTM with attention",
 }
 

@@ -12,7 +12,15 @@ import nbformat
 import numpy as np
 import pytest
 
-from recipes import formats, phrasebook, phrasebook_tables, results_file, tables
+from recipes import (
+    beam_width,
+    beam_width_tables,
+    formats,
+    phrasebook,
+    phrasebook_tables,
+    results_file,
+    tables,
+)
 from recipes.results_file import ResultsFile, as_stored
 from s2s_keras import corpora
 from tools import notebooks
@@ -278,6 +286,42 @@ class RecordedRuns(dict):
         alignment = {"error_rate": 0.25, "mass": 0.5}
         run = {"exact_match": 0.5, "perplexity": 2.0, "cpu_seconds": 1.0}
         return [{**run, "alignment": alignment}] * 2
+
+
+@pytest.fixture
+def beam_runs(monkeypatch):
+    """Made-up results of every search of `recipes.beam_width`."""
+    runs = {}
+    for penalty, width in reversed(beam_width.RUNS):
+        settings = {"length_penalty": penalty, "beam_width": width}
+        measured = {
+            "bleu": width + penalty / 1000,
+            "length_ratio": 1.0,
+            "log_probability": -10.0 / width,
+            "signature": "nrefs:1",
+        }
+        runs[f"{penalty}, {width}"] = [{"settings": settings, **measured}]
+    monkeypatch.setattr(results_file, "load", lambda recipe: runs)
+    return runs
+
+
+def test_beam_widths_are_a_literal_in_the_order_of_the_recipe(beam_runs):
+    names = {}
+    exec(beam_width_tables.beam_widths(), names)
+    widths = beam_width.WIDTHS
+    assert names["WIDTHS"] == widths and names["SIGNATURE"] == "nrefs:1"
+    assert tuple(names["BEAM_WIDTHS"]) == beam_width.LENGTH_PENALTIES
+    for measured in names["BEAM_WIDTHS"].values():
+        assert measured["bleu"] == list(map(float, widths))
+        assert measured["length_ratio"] == [1.0] * len(widths)
+        expected = [round(-10 / width, 2) for width in widths]
+        assert measured["log_probability"] == expected
+
+
+def test_a_missing_beam_width_is_named(beam_runs):
+    beam_runs.pop("0.6, 20")
+    with pytest.raises(ValueError, match=r"Missing: \[\(0.6, 20\)\].*beam_width"):
+        beam_width_tables.beam_widths()
 
 
 # Formats

@@ -165,7 +165,7 @@ def results(tmp_path, monkeypatch):
 def test_a_line_holds_mean_and_spread_and_says_how_many_seeds(results):
     lines = translation_tables.scores("multi30k").splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == [
-        "| LSTM, without attention",
+        "| LSTM, source at every step",
         "| LSTM with attention",
     ], "a model without results has no line"
     assert " | 1 | 5.9 M | 30.0 | 30.0 | 60.0 | 4.00 | 60 |" in lines[2]
