@@ -15,9 +15,10 @@ import tensorflow as tf
 
 from s2s_keras.arguments import check_choice, check_number, check_whole
 from s2s_keras.decoding.compiling import as_source, as_tensor
+from s2s_keras.text import SPECIAL_TOKENS
 
 SCHEDULES = ("linear", "exponential", "inverse_sigmoid")
-CHOICES = ("argmax", "sample")
+CHOICES = ("argmax", "sample", "uniform")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +40,9 @@ class ScheduledSampling:
             the model's own; at least 3.
         least: what $\epsilon_i$ never falls below.
         choose: `"argmax"` takes the model's most probable token, `"sample"` draws one
-            from its distribution.
+            from its distribution. `"uniform"` draws from all tokens but the special
+            ones alike, whatever the model says: a control that shows what noise alone
+            would do.
         seed: seed of coins and draws.
 
     Raises:
@@ -119,6 +122,10 @@ class ScheduledSampling:
         """Returns the model's token for each row of logits `(batch, vocabulary)`."""
         if self.choose == "argmax":
             return tf.argmax(logits, axis=-1, output_type=tf.int32)
+        if self.choose == "uniform":
+            rows, vocabulary = tf.unstack(tf.shape(logits))
+            words = len(SPECIAL_TOKENS), vocabulary
+            return tf.random.stateless_uniform([rows], seed + 1, *words, tf.int32)
         drawn = tf.random.stateless_categorical(logits, 1, seed + 1, dtype=tf.int32)
         return drawn[:, 0]
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from s2s_keras import batches, models, training
 from s2s_keras.losses import CrossEntropy
 from s2s_keras.models import Seq2Seq
-from s2s_keras.scheduled_sampling import SCHEDULES, ScheduledSampling
+from s2s_keras.scheduled_sampling import CHOICES, SCHEDULES, ScheduledSampling
 from s2s_keras.text import SOS
 
 RIGHT, OWN = (ScheduledSampling(None, least=least) for least in (1.0, 0.0))
@@ -141,7 +141,7 @@ def test_coins_are_a_function_of_seed_and_step(shared_model, random_batch):
 def test_padding_changes_no_token(shared_model, random_batch):
     model = shared_model(builder="attention_seq2seq")
     source, target_in, _, _ = random_batch()
-    for choose in ("argmax", "sample"):
+    for choose in CHOICES:
         sampling = ScheduledSampling(None, least=0.5, choose=choose)
         mixed = sampling.mix(model, source, target_in, 3)
         padded = [np.pad(ids, ((0, 0), (0, 4))) for ids in (source, target_in)]
@@ -161,6 +161,26 @@ def test_samples_follow_the_model_s_distribution(shared_model, random_batch):
     counts = np.bincount(drawn, minlength=len(expected))
     chi_square = ((counts - rows * expected) ** 2 / (rows * expected)).sum()
     assert chi_square < 33  # 12 degrees of freedom; one in a thousand is larger
+
+
+def test_uniform_draws_every_word_alike_whatever_the_model_says():
+    vocabulary, words = 9, 5  # of which four are special
+
+    def step(inputs):
+        token, state = inputs
+        return tf.one_hot(tf.fill(tf.shape(token), 6), vocabulary, 99.0), state
+
+    model = Seq2Seq(training=None, encoder=lambda source: {"source": source}, step=step)
+    target_in = np.full((400, 11), SOS)
+    sampling = ScheduledSampling(None, least=0.0, choose="uniform")
+    drawn = np.asarray(sampling.mix(model, target_in, target_in, 3))[:, 1:]
+    counts = np.bincount(drawn.ravel(), minlength=vocabulary)
+    assert not counts[: vocabulary - words].any() and len(counts) == vocabulary
+    expected = drawn.size / words
+    chi_square = ((counts[-words:] - expected) ** 2 / expected).sum()
+    assert chi_square < 18.5  # 4 degrees of freedom; one in a thousand is larger
+    same = (drawn[:, 1:] == drawn[:, :-1]).mean()
+    assert same == pytest.approx(1 / words, abs=0.03)
 
 
 # Training
