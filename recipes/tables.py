@@ -27,13 +27,19 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from recipes import beam_width_tables, phrasebook_tables, translation_tables
+from recipes import (
+    beam_width_tables,
+    exposure_bias_tables,
+    phrasebook_tables,
+    translation_tables,
+)
 from tools import notebooks
 
 REGIONS = {  # name: function that returns the text
     **phrasebook_tables.REGIONS,
     **translation_tables.REGIONS,
     **beam_width_tables.REGIONS,
+    **exposure_bias_tables.REGIONS,
 }
 MARKS = {
     "markdown": (r"<!-- results: ([^\n]+) -->", "<!-- end of results -->"),
