@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from s2s_keras.arguments import check_number, check_whole
 from s2s_keras.decoding.compiling import LOWEST, as_source, run
 from s2s_keras.records import Hypotheses
 from s2s_keras.text import EOS, PAD, SOS
+
+LEAST = {
+    **dict.fromkeys(("beam_width", "max_length", "min_length", "n_best"), 1),
+    "block_ngrams": 0,
+}
 
 
 def beam_search(
@@ -60,7 +66,11 @@ def beam_search(
     Raises:
         ValueError: if an argument is out of range, or `source` has no row.
     """
-    _check(**{name: value for name, value in locals().items() if name in LEAST})
+    arguments = dict(locals())
+    for name, least in LEAST.items():
+        check_whole(name, arguments[name], least)
+    for name in ("length_penalty", "coverage_penalty"):
+        check_number(name, arguments[name], "of at least 0", lambda value: value >= 0)
     if n_best > beam_width:
         raise ValueError(
             f"n_best must be at most beam_width, {beam_width}. Received: {n_best!r}"
@@ -327,24 +337,3 @@ def _by_beam(part, width):
 def _flat(part):
     """Joins `(batch, width, …)` to `(batch * width, …)`."""
     return tf.reshape(part, tf.concat([[-1], tf.shape(part)[2:]], axis=0))
-
-
-LEAST = {
-    "beam_width": (int, 1),
-    "max_length": (int, 1),
-    "min_length": (int, 1),
-    "n_best": (int, 1),
-    "block_ngrams": (int, 0),
-    "length_penalty": ((int, float), 0),
-    "coverage_penalty": ((int, float), 0),
-}
-
-
-def _check(**arguments):
-    for name, value in arguments.items():
-        kinds, least = LEAST[name]
-        if not isinstance(value, kinds) or isinstance(value, bool) or value < least:
-            kind = "a whole number" if kinds is int else "a number"
-            raise ValueError(
-                f"{name} must be {kind} of at least {least}. Received: {value!r}"
-            )

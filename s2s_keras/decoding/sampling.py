@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from s2s_keras.arguments import check_whole
+from s2s_keras.arguments import check_number, check_whole
 from s2s_keras.decoding.compiling import LOWEST, as_source, rows, run
 from s2s_keras.decoding.walking import walk
 from s2s_keras.records import Hypotheses
@@ -131,9 +131,8 @@ def _check(max_length, temperature, top_k, top_p, seed, num_samples):
         check_whole(name, value, 1)
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise ValueError(f"seed must be a whole number. Received: {seed!r}")
-    if not isinstance(temperature, (int, float)) or not temperature > 0:
-        raise ValueError(f"temperature must be above 0. Received: {temperature!r}")
-    if top_p is not None and not (isinstance(top_p, (int, float)) and 0 < top_p <= 1):
-        raise ValueError(
-            f"top_p must be above 0 and at most 1, or None. Received: {top_p!r}"
+    check_number("temperature", temperature, "above 0", lambda value: value > 0)
+    if top_p is not None:
+        check_number(
+            "top_p", top_p, "above 0 and at most 1", lambda value: 0 < value <= 1
         )

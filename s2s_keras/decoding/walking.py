@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from s2s_keras.arguments import check_whole
 from s2s_keras.decoding.compiling import as_source, as_tensor, rows, run
 from s2s_keras.records import Hypotheses
 from s2s_keras.text import EOS, PAD, SOS
@@ -28,8 +29,7 @@ def greedy(seq2seq, source, max_length):
     Raises:
         ValueError: if `max_length` is less than 1 or `source` has no row.
     """
-    if max_length < 1:
-        raise ValueError(f"max_length must be at least 1. Received: {max_length!r}")
+    check_whole("max_length", max_length, 1)
     limit = tf.constant(max_length, tf.int32)
     return Hypotheses(**run(_greedy, seq2seq, as_source(source), limit))
 
