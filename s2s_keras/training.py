@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from s2s_keras import gradients as through_time
 from s2s_keras.arguments import check_number, check_whole
 from s2s_keras.losses import CrossEntropy, TokenAccuracy, TokenLoss
 
@@ -73,6 +74,7 @@ def fit(
     averaging=None,
     scheduled_sampling=None,
     accumulate=1,
+    truncate=None,
     patience=None,
     keep_best=False,
     callbacks=(),
@@ -106,6 +108,9 @@ def fit(
             model's own tokens to read; None gives it the right ones alone.
         accumulate: batches whose gradients make one step, every token counting alike,
             as if they were one batch; the last step of an epoch may have fewer.
+        truncate: steps of the target after which no gradient goes back any further
+            (Williams & Peng, 1990); the state is carried on. It saves memory with
+            targets longer than that. None goes back to the beginning.
         patience: epochs without a lower validation loss after which to stop; None
             never stops early.
         keep_best: whether to end with the weights of the epoch with the lowest
@@ -120,14 +125,25 @@ def fit(
     Returns:
         `keras.callbacks.History` whose `history` holds `loss`, `accuracy`, and with
         `valid` `val_loss`, `val_accuracy`: means over real tokens; with
-        `scheduled_sampling` `teacher_probability`, the epoch's last. With `valid` its
-        `best_epoch` is the index of the epoch with the lowest `val_loss`.
+        `scheduled_sampling` `teacher_probability`, the epoch's last; and
+        `gradient_norm`, the mean norm of the steps' gradients before clipping, where
+        callbacks see after each batch that of the last step; a step that mixed
+        precision leaves out, its gradient being infinite, does not count. With `valid`
+        its `best_epoch` is the index of the epoch with the lowest `val_loss`.
 
     Raises:
         ValueError: if `patience` or `keep_best` lack `valid`, a number is out of
-            range, or `backup` belongs to another run.
+            range, `truncate` meets a `Seq2Seq` without `chunk`, or `backup` belongs to
+            another run.
     """
     _check(epochs, train, valid, patience, keep_best, backup, backup_every, accumulate)
+    if truncate is not None:
+        check_whole("truncate", truncate, 1)
+        if seq2seq.chunk is None:
+            raise ValueError(
+                "truncate must be None for a seq2seq without a `chunk` graph, such as "
+                f"the builders make. Received: {truncate!r}"
+            )
     check_number("label_smoothing", label_smoothing, *SHARE)
     if averaging is not None:
         check_number("averaging", averaging, *SHARE)
@@ -153,6 +169,7 @@ def fit(
             "label_smoothing": label_smoothing,
             "scheduled_sampling": scheduled_sampling,
             "accumulate": accumulate,
+            "truncate": truncate,
             "train": getattr(train, "fingerprint", None),
             "valid": getattr(valid, "fingerprint", None),
             "patience": patience,
@@ -160,7 +177,9 @@ def fit(
         },
     )
     loss = CrossEntropy(label_smoothing)
-    step = _training_step(seq2seq, loss, scheduled_sampling, gradients, metrics, train)
+    step = _training_step(
+        seq2seq, loss, scheduled_sampling, truncate, gradients, metrics, train
+    )
     measure = valid and _evaluation_step(model, metrics, valid)
 
     batches = int(train.cardinality())
@@ -182,6 +201,7 @@ def fit(
         listeners.on_epoch_begin(run.epoch)
         if run.batch == 0:
             metrics.reset()
+            gradients.norms.reset_state()
         if hasattr(train, "epoch"):
             train.epoch.assign(run.epoch)
         for batch in train.skip(run.batch):
@@ -190,12 +210,13 @@ def fit(
             run.batch += 1
             if run.batch % accumulate == 0 or run.batch == batches:
                 gradients.apply()
-            listeners.on_train_batch_end(run.batch - 1, metrics.results())
+            logs = {**metrics.results(), "gradient_norm": float(gradients.norm)}
+            listeners.on_train_batch_end(run.batch - 1, logs)
             if run.batch % backup_every == 0:
                 kept.write(run)
             if model.stop_training:
                 break
-        logs = metrics.results()
+        logs = {**metrics.results(), "gradient_norm": float(gradients.norms.result())}
         if scheduled_sampling is not None:
             last = optimizer.iterations - 1
             logs["teacher_probability"] = float(scheduled_sampling.probability(last))
@@ -265,10 +286,16 @@ def _lent_average(model, optimizer):
 
 
 class _Gradients:
-    """The gradients of one step, and those of several batches added up for it."""
+    """The gradients of one step, and those of several batches added up for it.
+
+    `norm` is the norm of the last step's, before clipping, and `norms` their mean.
+    """
 
     def __init__(self, model, optimizer, accumulate):
         self.variables, self.optimizer = model.trainable_variables, optimizer
+        self.norm = keras.Variable(0.0, trainable=False)
+        self.norms = keras.metrics.Mean(name="gradient_norm")
+        self.kept = [self.norm, *self.norms.variables]
         self.sums = []
         if accumulate > 1:
             self.sums = [
@@ -276,16 +303,13 @@ class _Gradients:
                 for v in self.variables
             ]
             self.tokens = keras.Variable(0.0, trainable=False)
+            self.kept += [*self.sums, self.tokens]
             self.apply = tf.function(self._apply)
-
-    @property
-    def kept(self):
-        return [*self.sums, self.tokens] if self.sums else []
 
     def take(self, gradients, tokens):
         """Takes those of a batch's mean loss; without accumulation, applies them."""
         if not self.sums:
-            self.optimizer.apply(gradients, self.variables)
+            self._step(gradients)
             return
         for total, gradient in zip(self.sums, gradients, strict=True):
             total.assign_add(gradient * tokens)
@@ -295,28 +319,49 @@ class _Gradients:
         """Takes the step of the batches since the last; without accumulation, none."""
 
     def _apply(self):
-        gradients = [total / self.tokens for total in self.sums]
-        self.optimizer.apply(gradients, self.variables)
-        for variable in self.kept:
+        self._step([total / self.tokens for total in self.sums])
+        for variable in [*self.sums, self.tokens]:
             variable.assign(tf.zeros(variable.shape))
 
+    def _step(self, gradients):
+        scale = self.optimizer.scale_loss(1.0)  # of mixed precision
+        norm = tf.linalg.global_norm(gradients) / scale
+        self.norm.assign(norm)
+        taken = 1.0
+        if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
+            taken = tf.cast(tf.math.is_finite(norm), norm.dtype)
+        self.norms.update_state(tf.where(taken > 0.0, norm, 0.0), taken)
+        self.optimizer.apply(gradients, self.variables)
 
-def _training_step(seq2seq, loss_of, sampling, gradients, metrics, dataset):
+
+def _training_step(seq2seq, loss_of, sampling, truncate, gradients, metrics, dataset):
     """Compiles what a batch does to the weights, for batches of any shape."""
     model, optimizer = seq2seq.training, gradients.optimizer
+
+    def scaled_loss_of(target_out, logits, weight):
+        return optimizer.scale_loss(loss_of(target_out, logits, weight))
+
+    def whole(inputs, target_out, weight):
+        with tf.GradientTape() as tape:
+            logits = model(list(inputs), training=True)
+            loss = scaled_loss_of(target_out, logits, weight)
+        metrics.update(target_out, logits, weight)
+        return tape.gradient(loss, model.trainable_variables)
+
+    def in_chunks(*batch):
+        return through_time.truncated(
+            seq2seq, batch, truncate, scaled_loss_of, metrics.update
+        )
 
     def step(inputs, target_out, weight):
         source, target_in = inputs
         if sampling is not None:
             target_in = sampling.mix(seq2seq, source, target_in, optimizer.iterations)
-        with tf.GradientTape() as tape:
-            logits = model([source, target_in], training=True)
-            loss = optimizer.scale_loss(loss_of(target_out, logits, weight))
-        found = tape.gradient(loss, model.trainable_variables)
+        backpropagate = in_chunks if truncate else whole
+        found = backpropagate((source, target_in), target_out, weight)
         # Keras would square an embedding's rows token by token, not their sum by id.
         found = [tf.convert_to_tensor(gradient) for gradient in found]
         gradients.take(found, tf.reduce_sum(weight))
-        metrics.update(target_out, logits, weight)
 
     return _compile(step, dataset)
 

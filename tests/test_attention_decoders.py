@@ -136,15 +136,37 @@ def test_an_attention_that_is_shared_keeps_its_weights(decoder):
 @every_decoder
 def test_the_configuration_makes_the_same_decoder(decoder):
     attention = LocalMonotonicAttention(AdditiveAttention(3), window=2)
-    layer = decoder(attention, "lstm", UNITS, 2, 0.25, name="writer", **FINISH)
+    start = {"recurrent_initializer": "glorot_uniform", "forget_bias": False}
+    layer = decoder(attention, "lstm", UNITS, 2, 0.25, name="writer", **FINISH, **start)
     copy = decoder.from_config(layer.get_config())
     assert copy.get_config() == layer.get_config()
     assert (copy.name, copy.cell, copy.units) == ("writer", "lstm", UNITS)
     assert (copy.layers, copy.dropout, copy.attention.window) == (2, 0.25, 2)
     assert copy.attention.scoring.units == 3
     assert copy.residual and copy.layer_norm
+    assert copy.get_config().items() >= start.items()
     assert [cell.residual for cell in copy.cells] == [False, True]
     assert all(cell.norm for cell in copy.cells)
+
+
+@every_decoder
+def test_the_cells_start_as_asked(decoder):
+    for initializer, forget_bias in (("orthogonal", True), ("glorot_uniform", False)):
+        layer = decoder(
+            GeneralAttention(),
+            "lstm",
+            UNITS,
+            layers=2,
+            recurrent_initializer=initializer,
+            forget_bias=forget_bias,
+        )
+        layer.build((BATCH, LENGTH, FEATURES), None, (BATCH, SOURCE, MEMORY))
+        for cell in layer.cells:
+            _, kernel, bias = map(np.float64, cell.get_weights())
+            unlike = np.abs(kernel @ kernel.T - np.eye(UNITS)).max()
+            assert (unlike < 1e-6) == (initializer == "orthogonal")
+            opened = np.repeat([0.0, float(forget_bias), 0.0, 0.0], UNITS)
+            np.testing.assert_array_equal(bias, opened)
 
 
 @every_decoder

@@ -1,5 +1,6 @@
 """Tests of `s2s_keras.corpora`: reading, checking and splitting pairs."""
 
+import collections
 import hashlib
 import itertools
 import math
@@ -17,9 +18,11 @@ from s2s_keras.corpora import (
     Pair,
     downloads,
     hsk,
+    memory,
     tatoeba,
 )
 
+MEMORIES = [f"memory/{length}" for length in memory.LENGTHS]
 DOWNLOADED = sorted({path.partition("/")[0] for path in downloads.FILES})
 
 
@@ -56,8 +59,9 @@ def numbered(count):
 def test_every_corpus_describes_itself(name):
     corpus = loaded(name)
     assert corpus.name == name
-    assert corpus.target_language == "en"
-    assert corpus.source_language in ("zh", "de")
+    if name not in MEMORIES:  # which are in no language
+        assert corpus.target_language == "en"
+        assert corpus.source_language in ("zh", "de")
     assert corpus.licence and corpus.citation
 
 
@@ -86,6 +90,40 @@ def test_toy_is_the_five_pairs_of_the_lesson():
     assert len(corpus.train) == 5
     assert corpus.train[0] == Pair("咖哥 喜欢 小冰", "KaGe likes XiaoBing")
     assert corpus.valid == corpus.test == []
+
+
+def test_names_go_from_the_smallest_corpus_to_the_largest():
+    sizes = [len(every_pair(loaded(name))) for name in corpora.names()]
+    assert sizes == sorted(sizes)
+
+
+@pytest.mark.parametrize("length", memory.LENGTHS)
+def test_the_first_word_of_a_memory_test_is_all_there_is_to_say(length):
+    corpus = corpora.load(f"memory/{length}")
+    splits = (corpus.train, corpus.valid, corpus.test)
+    assert tuple(map(len, splits)) == (6_000, 500, 500)
+    sources = [pair.source for pair in every_pair(corpus)]
+    assert len(set(sources)) == len(sources)
+    for pairs in splits:
+        words = [pair.source.split(" ") for pair in pairs]
+        assert {len(source) for source in words} == {length}
+        assert [source[0] for source in words] == [pair.target for pair in pairs]
+        counts = collections.Counter(pair.target for pair in pairs)
+        assert set(counts) == set("abcdefgh")
+        expected = len(pairs) / 8
+        chi_square = sum((n - expected) ** 2 / expected for n in counts.values())
+        assert chi_square < 24.3  # 7 degrees of freedom; one in a thousand is larger
+        assert {word for source in words for word in source[1:]} == set("stuvwxyz")
+
+
+def test_a_memory_test_is_the_same_on_every_machine():
+    assert corpora.load("memory/5").train[0] == Pair("e x y z x", "e")
+    lines = [
+        f"{pair.source}\t{pair.target}\n"
+        for name in MEMORIES
+        for pair in every_pair(corpora.load(name))
+    ]
+    assert sha256("".join(lines))[:16] == "405be98c8f39f2c1"
 
 
 def test_hsk_sources_are_the_published_sentences_in_words():

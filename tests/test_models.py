@@ -220,6 +220,71 @@ def test_embeddings_start_with_the_given_standard_deviation(stddev):
         assert weights.mean() == pytest.approx(0.0, abs=0.05 * stddev)
 
 
+STARTS = (
+    {"cell": "lstm", "layers": 2, "bidirectional": True},
+    {"builder": "attention_seq2seq", "input_feeding": True},
+    {"builder": "attention_seq2seq", "placement": "bahdanau"},
+)
+
+
+def starting(model, part):
+    """Returns the values of a part of each recurrent cell in a fresh model."""
+    cell = {"rnn": "simple_rnn"}.get(model.config["cell"], model.config["cell"])
+    weights = model.training.weights
+    return [w.numpy() for w in weights if w.path.endswith(f"{cell}_cell/{part}")]
+
+
+@pytest.mark.parametrize("arguments", STARTS, ids=named)
+def test_forget_gates_start_open_or_not(arguments, fresh_model):
+    forget = np.repeat([0.0, 1.0, 0.0, 0.0], 7)  # input, forget, candidate, output
+    for more, expected in (
+        ({}, forget),
+        ({"forget_bias": True}, forget),
+        ({"forget_bias": False}, 0.0 * forget),
+    ):
+        biases = starting(fresh_model(**arguments, **more), "bias")
+        assert len(biases) == 3 * arguments.get("layers", 1)
+        for bias in biases:
+            np.testing.assert_array_equal(bias, expected)
+
+
+@pytest.mark.parametrize("arguments", STARTS, ids=named)
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_matrices_between_hidden_states_start_orthogonal_or_not(
+    arguments, cell, fresh_model
+):
+    arguments = arguments | {"cell": cell}
+    for initializer, orthogonal in (("orthogonal", True), ("glorot_uniform", False)):
+        model = fresh_model(**arguments, recurrent_initializer=initializer)
+        kernels = starting(model, "recurrent_kernel")
+        assert len(kernels) == 3 * arguments.get("layers", 1)
+        for kernel in np.float64(kernels):
+            unlike = np.abs(kernel @ kernel.T - np.eye(7)).max()
+            assert (unlike < 1e-6) if orthogonal else (unlike > 0.1)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(
+    "arguments", [{"bidirectional": True}, {"builder": "attention_seq2seq"}], ids=named
+)
+def test_recurrent_dropout_changes_training_alone(
+    arguments, cell, fresh_model, random_batch, walk
+):
+    """Also for a batch of another size than the single steps before it."""
+    model = fresh_model(cell=cell, recurrent_dropout=0.5, **arguments)
+    plain = fresh_model(cell=cell, **arguments)
+    source, target_in, *_ = random_batch()
+    expected = plain.training([source, target_in])
+    step_logits, _ = walk(model, source, target_in)
+    np.testing.assert_allclose(step_logits, expected, atol=1e-5)
+    for rows in (2, 3):
+        inputs = [source[:rows], target_in[:rows]]
+        wild = model.training(inputs, training=True)
+        assert np.abs(wild - expected[:rows]).max() > 0.01
+        calm = model.training(inputs)
+        np.testing.assert_allclose(calm, plain.training(inputs), atol=1e-6)
+
+
 def test_dropout_changes_training_alone(fresh_model, random_batch, walk):
     model = fresh_model(dropout=0.5)
     source, target_in, *_ = random_batch()
@@ -271,6 +336,33 @@ def test_gold_tokens_through_step_give_the_training_logits_and_weights(
     np.testing.assert_allclose(weights.sum(axis=-1), 1.0, atol=1e-6)
     assert (weights[np.broadcast_to(source[:, None] == 0, weights.shape)] == 0.0).all()
     assert np.ptp(weights[0], axis=1).min() > 1e-4, "the source must matter"
+
+
+@pytest.mark.parametrize("arguments", VARIANTS + ATTENDING, ids=named)
+def test_chunks_one_after_another_give_the_training_logits(
+    arguments, shared_model, random_batch
+):
+    model = shared_model(**arguments)
+    source, target_in, *_ = random_batch()
+    expected = model.training([source, target_in])
+    ends = []
+    for lengths in ((2, 2, 1), (1, 4)):
+        logits, states = [], [model.encoder(source)]
+        for tokens in ops.split(target_in, np.cumsum(lengths)[:-1], axis=1):
+            of_chunk, state = model.chunk([tokens, states[-1]])
+            assert of_chunk.shape == (*tokens.shape, 13)
+            logits.append(of_chunk)
+            states.append(state)
+        np.testing.assert_allclose(np.concatenate(logits, 1), expected, atol=1e-5)
+        ends.append(state)
+    one_logits, one = model.step([ops.convert_to_tensor(target_in[:, 0]), states[0]])
+    np.testing.assert_allclose(logits[0][:, 0], one_logits, atol=1e-5)
+    for found, right in ((states[1], one), ends):
+        assert found.keys() == right.keys()
+        for name, part in right.items():
+            assert found[name].dtype == part.dtype
+            assert found[name].shape == part.shape
+            np.testing.assert_allclose(found[name], part, atol=1e-5, err_msg=name)
 
 
 @every_attending_variant
@@ -752,6 +844,14 @@ def test_configuration_and_weights_make_the_same_model_with_attention(
             {"placement": "bahdanau", "input_feeding": True},
             "input_feeding must be False with placement='bahdanau'.* Received: True",
         ),
+        (
+            {"placement": "bahdanau", "recurrent_dropout": 0.2},
+            "recurrent_dropout must be 0 with placement='bahdanau'.* Received: 0.2",
+        ),
+        (
+            {"input_feeding": True, "recurrent_dropout": 0.5},
+            "recurrent_dropout must be 0 with .* input_feeding.* Received: 0.5",
+        ),
         ({"input_feeding": "yes"}, "input_feeding must be True or False.*'yes'"),
         ({"bidirectional": "no"}, "bidirectional must be True or False.*'no'"),
         ({"reverse_source": 2}, "reverse_source must be True or False.* 2"),
@@ -805,8 +905,19 @@ def test_the_diagram_shows_attention_by_its_layers_alone(
 # The configuration
 
 
-def test_a_model_is_built_again_from_its_configuration_as_json(shared_model):
-    model = shared_model(cell="gru", layers=2, bidirectional=True, dropout=0.1)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"cell": "gru", "dropout": 0.1, "recurrent_dropout": 0.2},
+        {"embedding_dropout": 0.3, "recurrent_initializer": "glorot_uniform"},
+        BAHDANAU | {"cell": "lstm", "embedding_dropout": 0.3, "forget_bias": False},
+    ],
+    ids=named,
+)
+def test_a_model_is_built_again_from_its_configuration_as_json(arguments, shared_model):
+    model = shared_model(layers=2, bidirectional=True, **arguments)
+    for name, value in arguments.items():
+        assert model.config[name] == value
     copy = models.build(json.loads(json.dumps(model.config)))
     assert copy.config == model.config
     for graph, same in (
@@ -844,6 +955,13 @@ def test_an_unknown_builder_is_refused():
         ),
         ({"dropout": -0.1}, "dropout .* Received: -0.1"),
         ({"dropout": "0.1"}, "dropout .* Received: '0.1'"),
+        ({"recurrent_dropout": 1}, "recurrent_dropout .* below 1. Received: 1"),
+        ({"recurrent_dropout": None}, "recurrent_dropout .* Received: None"),
+        (
+            {"recurrent_initializer": "zeros"},
+            "recurrent_initializer must be one of .*'orthogonal'.* Received: 'zeros'",
+        ),
+        ({"forget_bias": 1.0}, "forget_bias must be True or False. Received: 1.0"),
         ({"tie_embeddings": 1}, "tie_embeddings must be True or False. Received: 1"),
         ({"residual": "yes"}, "residual must be True or False. Received: 'yes'"),
         ({"layer_norm": 0}, "layer_norm must be True or False. Received: 0"),

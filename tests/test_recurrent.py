@@ -5,6 +5,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from s2s_keras.layers import Bidirectional, ConcatenateContext, Recurrent
@@ -18,6 +19,13 @@ FINISHES = [
     {"residual": residual, "layer_norm": layer_norm}
     for residual, layer_norm in ((True, False), (False, True), (True, True))
 ]
+
+
+WITHIN = {
+    "recurrent_initializer": "glorot_uniform",
+    "forget_bias": False,
+    "recurrent_dropout": 0.25,
+}
 
 
 def named(arguments):
@@ -212,6 +220,125 @@ def test_what_stands_at_padding_changes_nothing(layer_class, finish):
     close(wide_state[0], state[0])
 
 
+# Dropout between time steps
+
+
+def repeating(cell, given=None, **arguments):
+    """Makes a layer whose state goes on through an identity matrix and tanh alone.
+
+    Inputs count for nothing; the gates stand wide open, and an LSTM and a GRU forget.
+    """
+    layer = with_random_weights(Recurrent(cell, UNITS, **arguments), given)
+    kernel, recurrent_kernel, bias = map(np.zeros_like, layer.get_weights())
+    candidate = {"rnn": 0, "gru": 2, "lstm": 2}[cell] * UNITS
+    recurrent_kernel[:, candidate : candidate + UNITS] = np.eye(UNITS)
+    if cell == "gru":
+        bias[0, :UNITS], bias[0, UNITS : 2 * UNITS] = -200.0, 200.0  # update, reset
+    if cell == "lstm":
+        gates = np.split(np.full(4 * UNITS, 200.0), 4)  # input, forget, …, output
+        bias[:] = np.concatenate([gates[0], -gates[1], 0.0 * gates[2], gates[3]])
+    layer.set_weights([kernel, recurrent_kernel, bias])
+    return layer
+
+
+def repeated(cell, hidden):
+    """The next hidden state of such a layer."""
+    return np.tanh(np.tanh(hidden)) if cell == "lstm" else np.tanh(hidden)
+
+
+@every_cell
+def test_recurrent_dropout_drops_the_same_units_at_all_steps_of_a_row(cell):
+    keras.utils.set_random_seed(1)
+    rows, rate = 40, 0.3
+    inputs = np.ones((rows, LENGTH, FEATURES), "float32")
+    layer = repeating(cell, inputs, recurrent_dropout=rate)
+    start = [0.5 + 0.0 * normal(rows, UNITS) for _ in state_names(cell)]
+    state = [ops.convert_to_tensor(part) for part in start]
+    outputs, (final, *_) = layer(inputs, initial_state=state, training=True)
+    outputs = ops.convert_to_numpy(outputs)
+    dropped = outputs[:, 0] == 0.0
+    hidden = np.float64(start[0])
+    for step in range(LENGTH):
+        hidden = np.where(dropped, 0.0, repeated(cell, hidden / (1.0 - rate)))
+        close(outputs[:, step], hidden)
+    close(final, hidden)
+    assert len(np.unique(dropped, axis=0)) > 10, "rows must differ"
+    deviation = np.sqrt(rate * (1 - rate) * dropped.size)
+    assert abs(dropped.sum() - rate * dropped.size) < 4 * deviation
+    again, _ = layer(inputs, initial_state=state, training=True)
+    assert ((ops.convert_to_numpy(again)[:, 0] == 0.0) != dropped).any()
+
+
+@every_cell
+def test_recurrent_dropout_drops_nothing_outside_of_training_or_in_single_steps(cell):
+    inputs = np.ones((BATCH, LENGTH, FEATURES), "float32")
+    layer = repeating(cell, inputs, recurrent_dropout=0.9)
+    state = [0.5 * ops.ones((BATCH, UNITS)) for _ in state_names(cell)]
+    expected = repeated(cell, np.full((BATCH, UNITS), 0.5))
+    for training in (False, True):
+        output, _ = layer(inputs[:, 0], initial_state=state, training=training)
+        close(output, expected)
+    outputs, _ = layer(inputs, initial_state=state)
+    for step in range(LENGTH):
+        close(outputs[:, step], expected)
+        expected = repeated(cell, expected)
+
+
+@every_cell
+def test_a_single_step_leaves_no_mask_behind_for_the_next_sequence(cell):
+    keras.utils.set_random_seed(1)
+    inputs = np.ones((BATCH, LENGTH, FEATURES), "float32")
+    layer = repeating(cell, inputs, recurrent_dropout=0.5)
+
+    @tf.function
+    def step_then_read(inputs):
+        state = [0.5 * ops.ones((BATCH, UNITS)) for _ in state_names(cell)]
+        for position in tf.range(2):
+            layer(inputs[:, position], initial_state=state)
+        return layer(inputs, initial_state=state, training=True)[0]
+
+    masks = [ops.convert_to_numpy(step_then_read(inputs))[:, 0] == 0 for _ in range(9)]
+    assert len(np.unique(masks, axis=0)) == 9, "each call must draw its own"
+
+
+@every_cell
+def test_both_directions_drop_units_of_their_own(cell):
+    keras.utils.set_random_seed(1)
+    inputs = normal(40, LENGTH, FEATURES)
+    mask = np.ones((40, LENGTH), bool)
+    layer = with_random_weights(
+        Bidirectional(cell, UNITS, recurrent_dropout=0.5), inputs, sequence_mask=mask
+    )
+    calm, _ = layer(inputs, sequence_mask=mask)
+    wild, _ = layer(inputs, sequence_mask=mask, training=True)
+    apart = np.abs(wild - calm).max(axis=(0, 2))
+    first, last = np.abs(wild - calm)[:, 0], np.abs(wild - calm)[:, -1]
+    assert first[:, :UNITS].max() == last[:, UNITS:].max() == 0.0, "nothing before it"
+    assert (apart > 0.01).all()
+
+
+# How the weights start
+
+
+@every_layer
+@every_cell
+def test_the_recurrent_matrix_and_the_forget_gate_start_as_asked(layer_class, cell):
+    for initializer, forget_bias in (("orthogonal", True), ("glorot_uniform", False)):
+        layer = layer_class(
+            cell, UNITS, recurrent_initializer=initializer, forget_bias=forget_bias
+        )
+        layer.build((None, None, FEATURES))
+        cells = [layer] if layer_class is Recurrent else [layer.forward, layer.backward]
+        for part in cells:
+            _, kernel, bias = map(np.float64, part.get_weights())
+            unlike = np.abs(kernel @ kernel.T - np.eye(UNITS)).max()
+            assert (unlike < 1e-6) == (initializer == "orthogonal")
+            opened = np.zeros(bias.shape)
+            if cell == "lstm":
+                opened[UNITS : 2 * UNITS] = forget_bias
+            np.testing.assert_array_equal(bias, opened)
+
+
 @every_layer
 def test_a_residual_of_another_size_is_refused(layer_class):
     units = output_units(layer_class)
@@ -285,9 +412,12 @@ def test_outputs_carry_no_keras_mask_and_nothing_is_warned_of(layer_class, finis
 @every_layer
 @every_finish
 def test_the_configuration_makes_the_same_layer(layer_class, finish):
-    layer = layer_class("gru", UNITS, name="reader", dtype="mixed_float16", **finish)
+    layer = layer_class(
+        "gru", UNITS, name="reader", dtype="mixed_float16", **finish, **WITHIN
+    )
     copy = layer_class.from_config(layer.get_config())
     assert copy.get_config() == layer.get_config()
+    assert layer.get_config().items() >= WITHIN.items()
     assert (copy.name, copy.cell, copy.units) == ("reader", "gru", UNITS)
     assert copy.compute_dtype == "float16"
     assert copy.residual == finish["residual"]

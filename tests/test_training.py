@@ -1,5 +1,6 @@
 """Tests of `s2s_keras.training`: one step by hand, and runs that are killed."""
 
+import dataclasses
 import itertools
 import logging
 import os
@@ -15,6 +16,7 @@ import tensorflow as tf
 
 from s2s_keras import batches, models, training
 from s2s_keras.records import Pair
+from s2s_keras.scheduled_sampling import ScheduledSampling
 from s2s_keras.text import Tokenizer
 
 WORDS = "one two three four five six seven eight nine ten eleven".split()
@@ -185,7 +187,8 @@ def test_the_toy_corpus_is_learned_and_told_by_the_history(toy):
     assert isinstance(history, keras.callbacks.History)
     assert history.epoch == list(range(30))
     losses = history.history
-    assert set(losses) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    measured = {"loss", "accuracy", "val_loss", "val_accuracy"}
+    assert set(losses) == {*measured, "gradient_norm"}
     assert {len(values) for values in losses.values()} == {30}
     assert losses["val_loss"][-1] < 0.05 < 2.0 < losses["loss"][0]
     assert losses["val_accuracy"][-1] == 1.0
@@ -236,6 +239,174 @@ def test_what_is_reported_is_the_loss_without_smoothing():
         assert history[name] == pytest.approx([measured.loss], rel=1e-5)
 
 
+# Norms of gradients
+
+
+class Norms(keras.callbacks.Callback):
+    """Notes the norm in each batch's log, and the weights before the batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.noted, self.before = {}, {}
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.before[self.epoch, batch] = self.model.get_weights()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.noted[self.epoch, batch] = logs["gradient_norm"]
+
+
+def test_the_norm_is_that_of_all_gradients_together_before_clipping():
+    norms, model = Norms(), small_model()
+    history = training.fit(
+        model,
+        dataset(),
+        epochs=2,
+        learning_rate=0.01,
+        clip_norm=0.3,
+        label_smoothing=0.2,
+        callbacks=[norms],
+    )
+    for epoch in (0, 1):
+        expected = []
+        for number, batch in enumerate(epoch_of(epoch)):
+            model.training.set_weights(norms.before[epoch, number])
+            squares = [(g**2).sum() for g in gradients_by_hand(model, batch, 0.2)]
+            expected.append(np.sqrt(sum(squares)))
+            assert norms.noted[epoch, number] == pytest.approx(expected[-1], rel=1e-5)
+        mean = history.history["gradient_norm"][epoch]
+        assert min(expected) > 0.3, "clipping must take part"
+        assert mean == pytest.approx(np.mean(expected), rel=1e-5)
+
+
+def test_between_steps_of_several_batches_the_last_steps_norm_is_told():
+    few, one = Norms(), Norms()
+    settings = {"epochs": 2, "learning_rate": 0.01}
+    training.fit(small_model(), in_order(1), accumulate=4, callbacks=[few], **settings)
+    training.fit(small_model(), in_order(4), callbacks=[one], **settings)
+    steps = [one.noted[epoch, step] for epoch in (0, 1) for step in (0, 1, 2)]
+    told = 3 * [0.0] + 4 * steps[:1] + steps[1:3] + 3 * steps[2:3]
+    told += 4 * steps[3:4] + steps[4:]
+    np.testing.assert_allclose([*few.noted.values()], told, rtol=1e-4)
+
+
+def test_a_broken_run_tells_the_norms_of_an_unbroken_one(tmp_path):
+    settings = {"epochs": 2, "patience": None, "accumulate": 3}
+    whole, rest = Norms(), Norms()
+    _, history = run(callbacks=[whole], **settings)
+    with pytest.raises(Killed):
+        run(tmp_path / "run", callbacks=[Killer(1, "batch ends", 3)], **settings)
+    _, resumed = run(tmp_path / "run", callbacks=[rest], **settings)
+    assert list(rest.noted) == [(1, 2), (1, 3), (1, 4)]
+    assert rest.noted.items() <= whole.noted.items()
+    assert resumed.history == history.history
+
+
+def test_in_mixed_precision_the_norm_is_not_scaled_and_left_out_steps_do_not_count():
+    norms, plain = Norms(), Norms()
+    settings = {"epochs": 1, "learning_rate": 0.0}
+    training.fit(small_model(), dataset(), callbacks=[plain], **settings)
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = small_model()
+        overflow = keras.callbacks.LambdaCallback(
+            on_train_begin=lambda _: model.training.optimizer.dynamic_scale.assign(
+                2**19
+            )
+        )
+        history = training.fit(
+            model, dataset(), callbacks=[overflow, norms], **settings
+        )
+    finally:
+        keras.config.set_dtype_policy("float32")
+    found = np.array([*norms.noted.values()])
+    taken = np.isfinite(found)
+    assert 0 < taken.sum() == model.training.optimizer.inner_optimizer.iterations < 5
+    expected = np.array([*plain.noted.values()])
+    np.testing.assert_allclose(found[taken], expected[taken], rtol=0.01)
+    mean = history.history["gradient_norm"][0]
+    assert mean == pytest.approx(found[taken].mean(), rel=1e-5)
+
+
+# Truncation
+
+
+LONGEST = 4  # a target of three words and EOS
+
+
+@pytest.mark.parametrize("truncate", [LONGEST, 100])
+def test_chunks_as_long_as_the_targets_train_as_without_truncation(truncate):
+    settings = {"dropout": 0.3, "embedding_dropout": 0.2, "recurrent_dropout": 0.2}
+    truncated, plain = small_model(**settings), small_model(**settings)
+    settings = {"epochs": 2, "learning_rate": 0.01}
+    history = training.fit(
+        truncated, dataset(), dataset(VALID), truncate=truncate, **settings
+    )
+    expected = training.fit(plain, dataset(), dataset(VALID), **settings)
+    assert_close(weights(truncated), weights(plain))
+    assert history.history.keys() == expected.history.keys()
+    for name, values in expected.history.items():
+        assert history.history[name] == pytest.approx(values, rel=1e-5)
+
+
+def test_truncation_changes_the_gradient_and_not_what_is_reported():
+    model = small_model(cell="lstm")
+    settings = {"epochs": 1, "learning_rate": 0.0, "label_smoothing": 0.3}
+    histories = [
+        training.fit(model, dataset(), truncate=truncate, **settings).history
+        for truncate in (None, 1)
+    ]
+    measured = training.evaluate(model, dataset())
+    for history in histories:
+        assert history["loss"] == pytest.approx([measured.loss], rel=1e-5)
+        assert history["accuracy"] == pytest.approx([measured.accuracy], rel=1e-5)
+    full, cut = (history["gradient_norm"][0] for history in histories)
+    assert abs(full - cut) > 0.01 * full
+
+
+@pytest.mark.parametrize("policy, atol", [("float32", 2e-6), ("mixed_float16", 1e-3)])
+def test_truncation_goes_with_the_other_options(policy, atol):
+    settings = {
+        "epochs": 2,
+        "learning_rate": 0.01,
+        "accumulate": 2,
+        "label_smoothing": 0.1,
+        "averaging": 0.5,
+        "scheduled_sampling": ScheduledSampling("linear", halfway=4),
+    }
+    keras.config.set_dtype_policy(policy)
+    try:
+        ends = []
+        for truncate in (None, LONGEST):
+            model = small_model(cell="gru")
+            history = training.fit(model, dataset(), truncate=truncate, **settings)
+            assert np.isfinite(history.history["gradient_norm"]).all()
+            ends.append(weights(model))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    for one, other in zip(*ends, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=atol)
+
+
+def test_a_killed_truncated_run_ends_as_an_unbroken_one(tmp_path):
+    settings = {"truncate": 2, "epochs": 3, "patience": None}
+    settings["model"] = {"embedding_dropout": 0.2, "recurrent_dropout": 0.2}
+    for epoch, batch in ((0, 3), (2, 2)):
+        with pytest.raises(Killed):
+            killer = Killer(epoch, "batch ends", batch)
+            run(tmp_path / "run", callbacks=[killer], **settings)
+    assert_same_run(run(tmp_path / "run", **settings), run(**settings))
+
+
+def test_truncation_asks_for_a_chunk_graph():
+    model = dataclasses.replace(small_model(), chunk=None)
+    with pytest.raises(ValueError, match="truncate must be None for .* Received: 2"):
+        training.fit(model, dataset(), epochs=1, truncate=2)
+
+
 # Several batches a step
 
 
@@ -257,9 +428,10 @@ def test_accumulated_batches_make_the_step_of_one_large_batch(accumulate):
         many.training.get_weights(), one.training.get_weights(), strict=True
     ):
         np.testing.assert_allclose(found, right, rtol=0, atol=2e-6)
-    np.testing.assert_allclose(
-        history.history["loss"], large.history["loss"], rtol=1e-5
-    )
+    for name in ("loss", "gradient_norm"):
+        np.testing.assert_allclose(
+            history.history[name], large.history[name], rtol=1e-4
+        )
 
 
 def test_a_run_killed_between_accumulated_batches_keeps_them(tmp_path):
@@ -333,7 +505,7 @@ class Recorder(keras.callbacks.Callback):
         self.hooks.append(f"batch {batch} begins")
 
     def on_train_batch_end(self, batch, logs=None):
-        assert set(logs) == {"loss", "accuracy"}
+        assert set(logs) == {"loss", "accuracy", "gradient_norm"}
         self.hooks.append(f"batch {batch} ends")
         if self.stop_at == {"batch": batch}:
             self.model.stop_training = True
@@ -640,6 +812,7 @@ def backup_of_one_epoch(tmp_path_factory):
         ({"averaging": 0.0}, "optimizer"),
         ({"label_smoothing": 0.1}, "label_smoothing"),
         ({"accumulate": 2}, "accumulate"),
+        ({"truncate": 3}, "truncate"),
         ({"patience": 4}, "patience"),
         ({"keep_best": False}, "keep_best"),
         ({"train": dataset(seed=5)}, "train"),
@@ -668,6 +841,9 @@ def test_a_backup_of_another_run_is_refused_and_left_alone(
         ({"backup_every": 0}, "backup_every .* Received: 0"),
         ({"accumulate": 0}, "accumulate .* Received: 0"),
         ({"accumulate": True}, "accumulate .* Received: True"),
+        ({"truncate": 0}, "truncate must be a whole number of at least 1. Received: 0"),
+        ({"truncate": 1.5}, "truncate .* Received: 1.5"),
+        ({"truncate": True}, "truncate .* Received: True"),
         ({"patience": 0, "valid": dataset(VALID)}, "patience .* Received: 0"),
         (
             {"label_smoothing": 1},

@@ -11,7 +11,15 @@ import dataclasses
 import difflib
 import functools
 
-from s2s_keras.corpora import downloads, hsk, multi30k, phrasebook, tatoeba, toy
+from s2s_keras.corpora import (
+    downloads,
+    hsk,
+    memory,
+    multi30k,
+    phrasebook,
+    tatoeba,
+    toy,
+)
 from s2s_keras.corpora.corpus import Corpus
 from s2s_keras.corpora.downloads import DataUnavailable
 from s2s_keras.records import Pair
@@ -21,6 +29,10 @@ __all__ = ["Corpus", "DataUnavailable", "Pair", "is_here", "load", "names"]
 _READERS = {
     "toy": toy.read,
     "hsk": hsk.read,
+    **{
+        f"memory/{length}": functools.partial(memory.read, length)
+        for length in memory.LENGTHS
+    },
     "phrasebook": phrasebook.read,
     "phrasebook/length": phrasebook.read_length,
     "phrasebook/composition": phrasebook.read_composition,

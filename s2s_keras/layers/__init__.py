@@ -15,6 +15,7 @@ from s2s_keras.layers.attention_decoders import BahdanauDecoder, InputFeedingDec
 from s2s_keras.layers.padding import PaddingMask, ReverseSequence
 from s2s_keras.layers.recurrent import Bidirectional, ConcatenateContext, Recurrent
 from s2s_keras.layers.tied_embedding import TiedEmbedding
+from s2s_keras.layers.word_dropout import WordDropout
 
 __all__ = [
     "AdditiveAttention",
@@ -34,4 +35,5 @@ __all__ = [
     "ReverseSequence",
     "ScaledDotAttention",
     "TiedEmbedding",
+    "WordDropout",
 ]

@@ -22,6 +22,7 @@ class AttentionDecoder(keras.layers.Layer):
         dropout: share of the units dropped between two recurrent layers.
         residual: whether each cell after the first adds its inputs to its outputs.
         layer_norm: whether each cell's outputs are normalized.
+        recurrent_initializer, forget_bias: see `recurrent.Reader`.
 
     Call arguments:
         inputs: `(batch, length, features)`, or `(batch, features)` for one step.
@@ -45,6 +46,8 @@ class AttentionDecoder(keras.layers.Layer):
         dropout=0.0,
         residual=False,
         layer_norm=False,
+        recurrent_initializer="orthogonal",
+        forget_bias=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -55,6 +58,10 @@ class AttentionDecoder(keras.layers.Layer):
         self.dropout = dropout
         self.residual = residual
         self.layer_norm = layer_norm
+        self.start = {
+            "recurrent_initializer": recurrent_initializer,
+            "forget_bias": forget_bias,
+        }
         numbers = range(1, layers + 1)
         self.cells = [
             Recurrent(
@@ -62,6 +69,7 @@ class AttentionDecoder(keras.layers.Layer):
                 units,
                 residual=residual and number > 1,
                 layer_norm=layer_norm,
+                **self.start,
                 dtype=self.dtype_policy,
                 name=f"cell_{number}",
             )
@@ -160,6 +168,7 @@ class AttentionDecoder(keras.layers.Layer):
             "dropout": self.dropout,
             "residual": self.residual,
             "layer_norm": self.layer_norm,
+            **self.start,
         }
 
     @classmethod

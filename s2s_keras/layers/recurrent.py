@@ -32,13 +32,36 @@ class Reader(keras.layers.Layer):
             recurrent stacks Wu et al., 2016, section 3.1); both must have one size.
         layer_norm: whether to normalize the outputs (Ba et al., 2016). The state stays
             as it is with either.
+        recurrent_initializer: what the matrix between hidden states starts from, by
+            Keras' name: `"orthogonal"` (Saxe et al., 2014) or `"glorot_uniform"`.
+        forget_bias: whether an LSTM's forget gate starts with a bias of 1, open (Gers
+            et al., 2000; Jozefowicz et al., 2015), or of 0.
+        recurrent_dropout: share of the units dropped on their way from one time step
+            to the next, in training; one mask for all steps of a sequence (Gal &
+            Ghahramani, 2016), and for each gate its own; cuDNN does not know it. The
+            state itself is carried on whole. A single step drops none.
     """
 
-    def __init__(self, cell, units, residual=False, layer_norm=False, **kwargs):
+    def __init__(
+        self,
+        cell,
+        units,
+        residual=False,
+        layer_norm=False,
+        recurrent_initializer="orthogonal",
+        forget_bias=True,
+        recurrent_dropout=0.0,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.cell = cell
         self.units = units
         self.residual = residual
+        self.within = {
+            "recurrent_initializer": recurrent_initializer,
+            "forget_bias": forget_bias,
+            "recurrent_dropout": recurrent_dropout,
+        }
         self.norm = None
         if layer_norm:
             self.norm = keras.layers.LayerNormalization(
@@ -73,6 +96,7 @@ class Reader(keras.layers.Layer):
             "units": self.units,
             "residual": self.residual,
             "layer_norm": self.norm is not None,
+            **self.within,
         }
 
 
@@ -88,6 +112,7 @@ class Recurrent(Reader):
         units: size of the hidden state.
         residual: whether to add the inputs, of `units` features, to the outputs.
         layer_norm: whether to normalize the outputs.
+        recurrent_initializer, forget_bias, recurrent_dropout: see `Reader`.
 
     Call arguments:
         inputs: `(batch, length, features)` to read a sequence, or
@@ -106,15 +131,20 @@ class Recurrent(Reader):
         ValueError: if `residual` meets inputs of another size than the outputs.
     """
 
-    def __init__(self, cell, units, residual=False, layer_norm=False, **kwargs):
-        super().__init__(cell, units, residual, layer_norm, **kwargs)
-        layer_class, _ = CELLS[cell]
+    def __init__(self, cell, units, *args, **kwargs):
+        super().__init__(cell, units, *args, **kwargs)
+        layer_class, parts = CELLS[cell]
+        within = dict(self.within)
+        forget_bias = within.pop("forget_bias")
+        if "cell" in parts:
+            within["unit_forget_bias"] = forget_bias
         self.recurrent = layer_class(
             units,
             return_sequences=True,
             return_state=True,
             dtype=self.dtype_policy,
             name=cell,
+            **within,
         )
 
     def build(self, inputs_shape, *_, **__):
@@ -125,9 +155,9 @@ class Recurrent(Reader):
 
     def call(self, inputs, initial_state=None, sequence_mask=None, training=False):
         if len(inputs.shape) == 2:
-            output, state = self.recurrent.cell(
-                inputs, initial_state, training=training
-            )
+            output, state = self.recurrent.cell(inputs, initial_state, training=False)
+            # Keras' SimpleRNN keeps a mask even here, for a batch that is not this one.
+            self.recurrent.cell.reset_recurrent_dropout_mask()
             return self.finish(inputs, output), list(state)
         outputs, *state = self.recurrent(
             inputs, initial_state=initial_state, mask=sequence_mask, training=training
@@ -155,6 +185,7 @@ class Bidirectional(Reader):
         units: size of the hidden state of each direction.
         residual: whether to add the inputs, of `2 * units` features, to the outputs.
         layer_norm: whether to normalize the outputs.
+        recurrent_initializer, forget_bias, recurrent_dropout: see `Reader`.
 
     Call arguments:
         inputs: `(batch, length, features)`.
@@ -169,10 +200,11 @@ class Bidirectional(Reader):
         ValueError: if `residual` meets inputs of another size than the outputs.
     """
 
-    def __init__(self, cell, units, residual=False, layer_norm=False, **kwargs):
-        super().__init__(cell, units, residual, layer_norm, **kwargs)
-        self.forward = Recurrent(cell, units, dtype=self.dtype_policy, name="forward")
-        self.backward = Recurrent(cell, units, dtype=self.dtype_policy, name="backward")
+    def __init__(self, cell, units, *args, **kwargs):
+        super().__init__(cell, units, *args, **kwargs)
+        within = {**self.within, "dtype": self.dtype_policy}
+        self.forward = Recurrent(cell, units, name="forward", **within)
+        self.backward = Recurrent(cell, units, name="backward", **within)
         self.reverse = ReverseSequence(dtype=self.dtype_policy, name="reversed")
 
     def build(self, inputs_shape, *_, **__):

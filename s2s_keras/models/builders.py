@@ -43,7 +43,11 @@ def encoder_decoder(
     reverse_source=False,
     context="initial",
     dropout=0.0,
+    embedding_dropout=0.0,
+    recurrent_dropout=0.0,
     embedding_stddev=1.0,
+    recurrent_initializer="orthogonal",
+    forget_bias=True,
     tie_embeddings=False,
     residual=False,
     layer_norm=False,
@@ -72,8 +76,16 @@ def encoder_decoder(
             its maxout).
         dropout: share of the units dropped from the embeddings and from each
             recurrent layer's output, never between time steps (Zaremba et al., 2014).
+        embedding_dropout: share of the source's and of the target's words whose whole
+            embedding is dropped (Iyyer et al., 2015).
+        recurrent_dropout: share of the units dropped between time steps, one mask for
+            all steps of a sequence (Gal & Ghahramani, 2016).
         embedding_stddev: standard deviation of the normal distribution that the
             embeddings start from.
+        recurrent_initializer: what the matrices between hidden states start from,
+            `"orthogonal"` (Saxe et al., 2014) or `"glorot_uniform"`.
+        forget_bias: whether an LSTM's forget gates start with a bias of 1 (Jozefowicz
+            et al., 2015), or of 0.
         tie_embeddings: whether target embedding and output layer are one matrix (Press
             & Wolf, 2017), with a dense layer without bias before the output layer that
             brings its inputs to `embedding_dim`.
@@ -95,7 +107,7 @@ def encoder_decoder(
     _check(config)
     shared = {name: config[name] for name in STACK}
     encode = parts.Encoder(
-        parts.embedding("source_embedding", source_vocabulary, config),
+        parts.embedding("source", source_vocabulary, config),
         bidirectional=bidirectional,
         reverse_source=reverse_source,
         attended=False,
@@ -126,7 +138,11 @@ def attention_seq2seq(
     bidirectional=True,
     reverse_source=False,
     dropout=0.0,
+    embedding_dropout=0.0,
+    recurrent_dropout=0.0,
     embedding_stddev=1.0,
+    recurrent_initializer="orthogonal",
+    forget_bias=True,
     tie_embeddings=False,
     residual=False,
     layer_norm=False,
@@ -163,8 +179,17 @@ def attention_seq2seq(
             weights stand in the source's own order all the same.
         dropout: share of the units dropped from the embeddings, between recurrent
             layers and before the output layer, never between time steps.
+        embedding_dropout: share of the source's and of the target's words whose whole
+            embedding is dropped (Iyyer et al., 2015).
+        recurrent_dropout: share of the units dropped between time steps, one mask for
+            all steps of a sequence (Gal & Ghahramani, 2016);
+            not with the decoders that loop, `"bahdanau"` and `input_feeding`.
         embedding_stddev: standard deviation of the normal distribution that the
             embeddings start from.
+        recurrent_initializer: what the matrices between hidden states start from,
+            `"orthogonal"` (Saxe et al., 2014) or `"glorot_uniform"`.
+        forget_bias: whether an LSTM's forget gates start with a bias of 1 (Jozefowicz
+            et al., 2015), or of 0.
         tie_embeddings: whether target embedding and output layer are one matrix (Press
             & Wolf, 2017), with a dense layer without bias before the output layer that
             brings its inputs to `embedding_dim`.
@@ -189,9 +214,15 @@ def attention_seq2seq(
             "input_feeding must be False with placement='bahdanau', which shows the "
             "context to the cell by itself. Received: True"
         )
+    if recurrent_dropout and (input_feeding or placement == "bahdanau"):
+        raise ValueError(
+            "recurrent_dropout must be 0 with placement='bahdanau' or input_feeding, "
+            "whose decoders take their cells step by step. "
+            f"Received: {recurrent_dropout!r}"
+        )
     shared = {name: config[name] for name in STACK}
     encode = parts.Encoder(
-        parts.embedding("source_embedding", source_vocabulary, config),
+        parts.embedding("source", source_vocabulary, config),
         bidirectional=bidirectional,
         reverse_source=reverse_source,
         attended=True,
@@ -234,14 +265,15 @@ def _attending_decoder(attention, config):
     units, dropout = config["units"], config["dropout"]
     stack = {name: config[name] for name in STACK}
     ends = parts.target_ends(config)
+    if config["placement"] == "luong" and not config["input_feeding"]:
+        return parts.LuongDecoder(*ends, attention=attention, **stack)
+    del stack["recurrent_dropout"]
     if config["placement"] == "bahdanau":
         loop = BahdanauDecoder(attention, **stack, name="decoder")
         readout = keras.layers.Dense(units, activation="tanh", name="readout")
         return parts.LoopingDecoder(*ends, loop=loop, dropout=dropout, readout=readout)
-    if config["input_feeding"]:
-        loop = InputFeedingDecoder(attention, **stack, name="decoder")
-        return parts.LoopingDecoder(*ends, loop=loop, dropout=dropout)
-    return parts.LuongDecoder(*ends, attention=attention, **stack)
+    loop = InputFeedingDecoder(attention, **stack, name="decoder")
+    return parts.LoopingDecoder(*ends, loop=loop, dropout=dropout)
 
 
 def _no_weights(mask):
@@ -249,13 +281,17 @@ def _no_weights(mask):
     return keras.ops.zeros_like(mask, dtype="float32")  # (batch, source_length)
 
 
-STACK = ("cell", "units", "layers", "dropout", "residual", "layer_norm")
+STACK = (
+    *("cell", "units", "layers", "dropout", "residual", "layer_norm"),
+    *("recurrent_initializer", "forget_bias", "recurrent_dropout"),
+)
 CHOICES = {
     "cell": tuple(CELLS),
     "context": ("initial", "every_step"),
     "score": tuple(SCORES),
     "placement": ("luong", "bahdanau"),
     "local": (None, "monotonic", "predictive"),
+    "recurrent_initializer": ("orthogonal", "glorot_uniform"),
 }
 SWITCHES = (
     "bidirectional",
@@ -264,6 +300,7 @@ SWITCHES = (
     "tie_embeddings",
     "residual",
     "layer_norm",
+    "forget_bias",
 )
 LEAST = {
     "source_vocabulary": len(SPECIAL_TOKENS) + 1,
@@ -274,8 +311,11 @@ LEAST = {
     "window": 1,
     "longest": 1,
 }
+SHARE = ("at least 0 and below 1", lambda value: 0.0 <= value < 1.0)
 RANGES = {
-    "dropout": ("at least 0 and below 1", lambda value: 0.0 <= value < 1.0),
+    "dropout": SHARE,
+    "embedding_dropout": SHARE,
+    "recurrent_dropout": SHARE,
     "embedding_stddev": ("above 0", lambda value: value > 0.0),
 }
 

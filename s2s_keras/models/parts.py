@@ -9,6 +9,7 @@ from s2s_keras.layers import (
     Recurrent,
     ReverseSequence,
     TiedEmbedding,
+    WordDropout,
 )
 from s2s_keras.layers.recurrent import state_names
 from s2s_keras.models.seq2seq import Seq2Seq
@@ -36,6 +37,7 @@ class Encoder:
         bidirectional,
         reverse_source,
         attended,
+        **within,
     ):
         reader = Bidirectional if bidirectional else Recurrent
         numbers = range(1, layers + 1)
@@ -52,6 +54,7 @@ class Encoder:
                 residual=residual and n > 1 and (attended or n < layers),
                 layer_norm=layer_norm and (attended or n < layers),
                 name=f"encoder_{n}",
+                **within,
             )
             for n in numbers
         ]
@@ -103,13 +106,21 @@ class Decoder:
         residual,
         layer_norm,
         context="initial",
+        **within,
     ):
         numbers = range(1, layers + 1)
         self.names = state_names(cell)
         self.embedding = embedding
         self.dropouts = [dropping(dropout, f"target_dropout_{n}") for n in numbers]
         self.writers = [
-            Recurrent(cell, units, residual and n > 1, layer_norm, name=f"decoder_{n}")
+            Recurrent(
+                cell,
+                units,
+                residual=residual and n > 1,
+                layer_norm=layer_norm,
+                name=f"decoder_{n}",
+                **within,
+            )
             for n in numbers
         ]
         self.output_dropout = dropping(dropout, "output_dropout")
@@ -166,7 +177,10 @@ class LuongDecoder(Decoder):
         attentional = self.combine(self.beside([context, hidden]))
         after["weights"] = weights
         if position is not None:
-            after["position"] = position + 1
+            steps = keras.ops.ones_like(tokens)
+            if len(tokens.shape) == 2:
+                steps = keras.ops.sum(steps, axis=1)
+            after["position"] = position + steps  # (batch,)
         return self.output(self.output_dropout(attentional)), after
 
 
@@ -199,7 +213,10 @@ class LoopingDecoder:
 
 
 def three_graphs(source, state, decode, config):
-    """Joins an encoder's symbolic `state` and `decode` to a `Seq2Seq`."""
+    """Joins an encoder's symbolic `state` and `decode` to a `Seq2Seq`.
+
+    The graph `chunk` is there too, for training alone.
+    """
     target_in = keras.Input((None,), dtype="int32", name="target_in")
     token = keras.Input((), dtype="int32", name="token")
     logits, after = decode(target_in, state)
@@ -217,20 +234,33 @@ def three_graphs(source, state, decode, config):
         training=keras.Model(inputs, logits, name="training"),
         encoder=keras.Model(source, state, name="encoder"),
         step=keras.Model([token, state_in], decode(token, state_in), name="step"),
+        chunk=keras.Model([target_in, state_in], _chunk(decode, target_in, state_in)),
         attention=keras.Model(inputs, after["weights"]) if attends else None,
         config=config,
     )
 
 
-def embedding(name, vocabulary, config):
+def _chunk(decode, tokens, state):
+    """Takes the steps of `tokens (batch, length)`: `-> logits, state`."""
+    logits, after = decode(tokens, state)
+    if "weights" in after:
+        after = {**after, "weights": after["weights"][:, -1]}
+    return logits, after
+
+
+def embedding(side, vocabulary, config):
     """Makes an embedding that starts from a normal distribution."""
-    return keras.layers.Embedding(
-        vocabulary,
-        config["embedding_dim"],
-        embeddings_initializer=keras.initializers.RandomNormal(
-            stddev=config["embedding_stddev"]
+    return _dropping_words(
+        keras.layers.Embedding(
+            vocabulary,
+            config["embedding_dim"],
+            embeddings_initializer=keras.initializers.RandomNormal(
+                stddev=config["embedding_stddev"]
+            ),
+            name=f"{side}_embedding",
         ),
-        name=name,
+        side,
+        config,
     )
 
 
@@ -239,14 +269,26 @@ def target_ends(config):
     vocabulary, embedding_dim = config["target_vocabulary"], config["embedding_dim"]
     if not config["tie_embeddings"]:
         return (
-            embedding("target_embedding", vocabulary, config),
+            embedding("target", vocabulary, config),
             keras.layers.Dense(vocabulary, dtype="float32", name="logits"),
         )
     tied = TiedEmbedding(
         vocabulary, embedding_dim, config["embedding_stddev"], name="target_embedding"
     )
     narrow = keras.layers.Dense(embedding_dim, use_bias=False, name="to_embedding")
-    return tied, lambda hidden: tied(narrow(hidden), reverse=True)
+    return (
+        _dropping_words(tied, "target", config),
+        lambda hidden: tied(narrow(hidden), reverse=True),
+    )
+
+
+def _dropping_words(embed, side, config):
+    """Lets whole words drop out of an embedding, where the rate is not 0."""
+    rate = config["embedding_dropout"]
+    if not rate:
+        return embed
+    drop = WordDropout(rate, name=f"{side}_word_dropout")
+    return lambda tokens: drop(embed(tokens))
 
 
 def dropping(rate, name):

@@ -22,6 +22,9 @@ class Seq2Seq:
             Where there is attention, `state["weights"]` is `(batch, source_length)`.
         attention: where there is attention, `[source, target_in]` → its weights,
             `(batch, target_length, source_length)`, from the layers of `training`.
+        chunk: `[tokens, state]`, tokens an int32 tensor `(batch, length)` → logits
+            `(batch, length, vocabulary)` and the state after them; `length` steps at
+            once, from the layers of `training`. Training alone reads it.
         config: the builder's name and its arguments, from which `build` makes the
             same model with fresh weights.
         compiled: the searches that `decoding` has compiled for this model.
@@ -33,6 +36,7 @@ class Seq2Seq:
     encoder: Callable
     step: Callable
     attention: Callable | None = None
+    chunk: Callable | None = None
     config: dict = dataclasses.field(default_factory=dict)
     compiled: dict = dataclasses.field(default_factory=dict, repr=False)
 
