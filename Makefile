@@ -37,7 +37,7 @@ run: $(READY) ## train and use a first translator; needs a minute
 test: $(READY) ## check the code and execute every notebook
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m pytest -rs
+	$(PY) -m pytest -rs -n auto --dist worksteal
 	$(PY) -m pytest -rs --nbval --nbval-current-env notebooks
 
 lab: $(READY) ## open the notebooks in JupyterLab
