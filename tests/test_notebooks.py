@@ -19,7 +19,8 @@ SECTIONS = [
     "What to read",
 ]
 PATHS = notebooks.every_notebook()
-LESSONS = [path for path in PATHS if path.parent == notebooks.FOLDER]
+PAGES = [path for path in PATHS if path.parent == notebooks.FOLDER]
+LESSONS = [path for path in PAGES if path.name < "90"]  # appendices follow
 
 
 def named(paths):
@@ -112,11 +113,23 @@ def test_sections_stand_in_the_same_order(path):
         assert found == SECTIONS
 
 
-@named(LESSONS)
+@named(PAGES)
 def test_notebook_begins_with_its_title(path):
     prose = [c for c in notebooks.read(path).cells if c.cell_type == "markdown"]
     titles = [c for c in prose if "colab-badge" not in c.metadata.get("tags", [])]
     assert titles[0].source.startswith("# ")
+
+
+@named(PATHS)
+def test_links_lead_to_files_and_headings(path):
+    cells = notebooks.read(path).cells
+    prose = "\n".join(c.source for c in cells if c.cell_type == "markdown")
+    titles = re.findall(r"^#+ (.+?)\s*$", prose, flags=re.MULTILINE)
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if target.startswith("#"):
+            assert target[1:] in {title.replace(" ", "-") for title in titles}
+        elif "://" not in target:
+            assert (path.parent / target.partition("#")[0]).exists(), target
 
 
 @named(LESSONS)
