@@ -31,6 +31,19 @@ class Pair:
     possible: tuple[tuple[int, int], ...] = ()
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pointing:
+    """Some items, and which of them answer, in which order: a task for pointers.
+
+    Attributes:
+        source: the items: an array `(items, features)` of numbers, or a tuple of words.
+        target: places of items, counted from 0; each may come once or more often.
+    """
+
+    source: np.ndarray | tuple[str, ...]
+    target: tuple[int, ...]
+
+
 @dataclasses.dataclass(frozen=True)
 class Hypotheses:
     """What a decoder found for a batch of sources.

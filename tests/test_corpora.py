@@ -8,6 +8,7 @@ import sys
 import unicodedata
 
 import hsk_sentences_audio
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,13 +17,18 @@ from s2s_keras import corpora
 from s2s_keras.corpora import (
     Corpus,
     Pair,
+    Pointing,
+    convex_hull,
     downloads,
     hsk,
     memory,
+    sorting,
     tatoeba,
 )
 
 MEMORIES = [f"memory/{length}" for length in memory.LENGTHS]
+POINTING = [f"sorting/{length}" for length in sorting.LENGTHS] + [*convex_hull.RANGES]
+LANGUAGES = {"copying": "en", "docstrings": "en", "multi30k": "de"}  # zh is the rule
 DOWNLOADED = sorted({path.partition("/")[0] for path in downloads.FILES})
 
 
@@ -59,13 +65,13 @@ def numbered(count):
 def test_every_corpus_describes_itself(name):
     corpus = loaded(name)
     assert corpus.name == name
-    if name not in MEMORIES:  # which are in no language
+    if name not in (*MEMORIES, *POINTING):  # which are in no language
         assert corpus.target_language == "en"
-        assert corpus.source_language in ("zh", "de")
+        assert corpus.source_language == LANGUAGES.get(name, "zh")
     assert corpus.licence and corpus.citation
 
 
-@pytest.mark.parametrize("name", corpora.names())
+@pytest.mark.parametrize("name", [n for n in corpora.names() if n not in POINTING])
 def test_every_text_is_composed_and_stripped(name):
     for pair in every_pair(loaded(name)):
         for text in (pair.source, pair.target):
@@ -344,9 +350,32 @@ def test_bad_shares_are_named(shares, error, message):
         Corpus.from_pairs(numbered(3), **shares)
 
 
+def task(*target):
+    return Pointing(np.zeros((3, 2), "float32"), target)
+
+
+def test_a_corpus_of_tasks_for_pointers():
+    tasks = [task(0, 2), Pointing(("three", "words", "here"), (1,))]
+    corpus = Corpus(train=tasks, valid=tasks[:1], test=[], name="points")
+    assert corpus.train == tasks and corpus.train is not tasks
+    assert repr(corpus) == "<Corpus 'points': items → places, 2 / 1 / 0 tasks>"
+
+
+def test_a_corpus_does_not_mix_pairs_and_tasks():
+    with pytest.raises(TypeError, match="of one kind, received both Pair and Pointing"):
+        Corpus(train=[task(0)], valid=[Pair("a", "b")], test=[])
+
+
+@pytest.mark.parametrize("place", [-1, 3])
+def test_a_target_points_at_an_item(place):
+    message = rf"test\[1\] must point at one of its 3 items, .* the place {place}"
+    with pytest.raises(ValueError, match=message):
+        Corpus(train=[task(0)], valid=[], test=[task(2), task(0, place)])
+
+
 def test_a_corpus_checks_its_parts():
     pairs = [Pair("a", "b")]
-    with pytest.raises(ValueError, match="train must hold at least one pair"):
+    with pytest.raises(ValueError, match="train must hold at least one record"):
         Corpus(train=[], valid=pairs, test=pairs)
     with pytest.raises(TypeError, match=r"valid\[0\] must be a Pair"):
         Corpus(train=pairs, valid=[("a", "b")], test=[])

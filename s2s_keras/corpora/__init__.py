@@ -1,7 +1,7 @@
-"""Corpora of sentence pairs, read and split with one call.
+"""Corpora of sentence pairs and of tasks for pointers, read and split with one call.
 
 `load(name)` reads one of `names()`. `Corpus.from_pairs` and `Corpus.from_tsv` read
-sentences of your own. Every corpus has its own module here; it says where the pairs
+sentences of your own. Every corpus has its own module here; it says where the data
 come from.
 """
 
@@ -12,19 +12,23 @@ import difflib
 import functools
 
 from s2s_keras.corpora import (
+    convex_hull,
+    copying,
+    docstrings,
     downloads,
     hsk,
     memory,
     multi30k,
     phrasebook,
+    sorting,
     tatoeba,
     toy,
 )
 from s2s_keras.corpora.corpus import Corpus
 from s2s_keras.corpora.downloads import DataUnavailable
-from s2s_keras.records import Pair
+from s2s_keras.records import Pair, Pointing
 
-__all__ = ["Corpus", "DataUnavailable", "Pair", "is_here", "load", "names"]
+__all__ = ["Corpus", "DataUnavailable", "Pair", "Pointing", "is_here", "load", "names"]
 
 _READERS = {
     "toy": toy.read,
@@ -33,9 +37,16 @@ _READERS = {
         f"memory/{length}": functools.partial(memory.read, length)
         for length in memory.LENGTHS
     },
+    "copying": copying.read,
+    "docstrings": docstrings.read,
     "phrasebook": phrasebook.read,
     "phrasebook/length": phrasebook.read_length,
     "phrasebook/composition": phrasebook.read_composition,
+    **{
+        f"sorting/{length}": functools.partial(sorting.read, length)
+        for length in sorting.LENGTHS
+    },
+    **{name: functools.partial(convex_hull.read, name) for name in convex_hull.RANGES},
     "tatoeba": tatoeba.read,
     "multi30k": multi30k.read,
 }

@@ -1,4 +1,4 @@
-"""The `Corpus`: pairs of texts in three splits, and where they come from."""
+"""The `Corpus`: pairs, or tasks for pointers, in three splits, and their origin."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import Any
 
 from s2s_keras.corpora.checked_pairs import checked_pairs, pairs_from_tsv
 from s2s_keras.corpora.splitting import split
-from s2s_keras.records import Pair
+from s2s_keras.records import Pair, Pointing
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Corpus:
-    """Pairs of texts in three splits.
+    """Pairs of texts, or tasks for pointers, in three splits.
 
-    A corpus keeps lists of its own: it copies those it is given.
+    A corpus keeps lists of its own: it copies those it is given. It holds records of
+    one kind: `Pair` or `Pointing`.
 
     Attributes:
-        train: the pairs to learn from; at least one.
-        valid: the pairs that decide when to stop; may be empty.
-        test: the pairs to report scores on; may be empty.
+        train: the records to learn from; at least one.
+        valid: the records that decide when to stop; may be empty.
+        test: the records to report scores on; may be empty.
         name: what to call the corpus.
         source_language: the sources' language as a code such as "zh"; "" if unknown.
         target_language: the targets' language, likewise.
@@ -29,13 +30,14 @@ class Corpus:
         citation: whom to credit; "" if unknown.
 
     Raises:
-        TypeError: a split is not a list of `Pair`, or a description not a str.
-        ValueError: `train` is empty.
+        TypeError: a split is not a list of `Pair` or of `Pointing`, both kinds are
+            mixed, or a description is not a str.
+        ValueError: `train` is empty, or a target points where no item is.
     """
 
-    train: list[Pair]
-    valid: list[Pair]
-    test: list[Pair]
+    train: list[Pair] | list[Pointing]
+    valid: list[Pair] | list[Pointing]
+    test: list[Pair] | list[Pointing]
     name: str = "my corpus"
     source_language: str = ""
     target_language: str = ""
@@ -43,29 +45,35 @@ class Corpus:
     citation: str = ""
 
     def __post_init__(self) -> None:
+        kinds = set()
         for split_name in ("train", "valid", "test"):
-            pairs = getattr(self, split_name)
-            if not isinstance(pairs, (list, tuple)):
+            records = getattr(self, split_name)
+            if not isinstance(records, (list, tuple)):
                 raise TypeError(
-                    f"{split_name} must be a list of Pair, received {pairs!r}."
+                    f"{split_name} must be a list of Pair or of Pointing, received "
+                    f"{records!r}."
                 )
-            for index, pair in enumerate(pairs):
-                if not isinstance(pair, Pair):
-                    raise TypeError(
-                        f"{split_name}[{index}] must be a Pair, received {pair!r}. "
-                        "Corpus.from_pairs accepts tuples."
-                    )
-            object.__setattr__(self, split_name, list(pairs))
+            for index, record in enumerate(records):
+                _check_record(record, f"{split_name}[{index}]")
+                kinds.add(type(record).__name__)
+            object.__setattr__(self, split_name, list(records))
         if not self.train:
-            raise ValueError("train must hold at least one pair, received none.")
+            raise ValueError("train must hold at least one record, received none.")
+        if len(kinds) > 1:
+            raise TypeError(
+                "train, valid and test must hold records of one kind, received both "
+                f"{' and '.join(sorted(kinds))}."
+            )
         texts = ("name", "source_language", "target_language", "licence", "citation")
         for field in texts:
             if not isinstance(value := getattr(self, field), str):
                 raise TypeError(f"{field} must be a str, received {value!r}.")
 
     def __repr__(self) -> str:
-        languages = f"{self.source_language or '?'} → {self.target_language or '?'}"
         sizes = f"{len(self.train):,} / {len(self.valid):,} / {len(self.test):,}"
+        if isinstance(self.train[0], Pointing):
+            return f"<Corpus {self.name!r}: items → places, {sizes} tasks>"
+        languages = f"{self.source_language or '?'} → {self.target_language or '?'}"
         return f"<Corpus {self.name!r}: {languages}, {sizes} pairs>"
 
     @classmethod
@@ -154,6 +162,22 @@ class Corpus:
         """
         pairs = pairs_from_tsv(path, source_column, target_column, encoding)
         return cls.from_pairs(pairs, **{"name": Path(path).stem, **options})
+
+
+def _check_record(record: Pair | Pointing, where: str) -> None:
+    if isinstance(record, Pointing):
+        items = len(record.source)
+        for place in record.target:
+            if not 0 <= place < items:
+                raise ValueError(
+                    f"{where} must point at one of its {items} items, counted from 0, "
+                    f"received the place {place!r}."
+                )
+    elif not isinstance(record, Pair):
+        raise TypeError(
+            f"{where} must be a Pair or a Pointing, received {record!r}. "
+            "Corpus.from_pairs accepts tuples."
+        )
 
 
 def _check_shares(valid_share: float, test_share: float) -> None:
