@@ -19,8 +19,8 @@ from recipes.fitting import warmup_cosine
 from recipes.small_runs import batches_for, changed
 from s2s_keras import corpora, evaluation, training
 
-EVERY = 25  # batches between two measurements
-MEASURED = 300  # validation pairs
+EVERY = 50  # batches between two measurements
+MEASURED = 200  # validation pairs
 SHOWN = 12  # test sentences translated after each epoch
 MODEL = {
     "builder": "attention_seq2seq",

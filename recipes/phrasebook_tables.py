@@ -132,13 +132,7 @@ def _runs(name: str, split: str = RANDOM) -> list[dict]:
     if split != RANDOM:
         name = f"{name} on {split}"
     assert name in RUNS, name
-    found = results_file.load("phrasebook").get(name, [])
-    if len(found) < 2:
-        raise ValueError(
-            f"recipes/results must hold {name!r} with several seeds. Received: "
-            f"{len(found)}. Run `python -m recipes.phrasebook --seed N`."
-        )
-    return found
+    return results_file.several("phrasebook", name)
 
 
 REGIONS = {

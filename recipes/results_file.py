@@ -63,6 +63,21 @@ def load(recipe, folder=FOLDER):
     return runs
 
 
+def several(recipe, name):
+    """Returns the runs of a name, one a seed, for a mean and a spread.
+
+    Raises:
+        ValueError: if there are fewer than two.
+    """
+    found = load(recipe).get(name, [])
+    if len(found) < 2:
+        raise ValueError(
+            f"recipes/results must hold {name!r} with several seeds. Received: "
+            f"{len(found)}. Run `python -m recipes.{recipe} --seed N`."
+        )
+    return found
+
+
 def machine():
     """Returns what a run ran on."""
     return {

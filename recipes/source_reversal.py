@@ -27,7 +27,7 @@ BASE = {
         "units": 128,
         "embedding_dim": 64,
     },
-    "epochs": 6,
+    "epochs": 4,
     "batch_size": 64,
     "learning_rate": 8e-3,  # the highest, after 5% of the steps; then down a cosine
 }
