@@ -65,7 +65,12 @@ def main(recipe: str, description: str, runs: dict[str, Settings]) -> None:
             results.add(name, settings, train_and_measure(runs[name], asked.seed, made))
 
 
-def train_and_measure(settings: Settings, seed: int, made: pathlib.Path) -> dict:
+def train_and_measure(
+    settings: Settings,
+    seed: int,
+    made: pathlib.Path,
+    corpus: corpora.Corpus | None = None,
+) -> dict:
     """Trains a translator, saves it, and returns its results for JSON.
 
     Args:
@@ -73,9 +78,10 @@ def train_and_measure(settings: Settings, seed: int, made: pathlib.Path) -> dict
         seed: of the weights and of the order of the batches.
         made: folder of the trained translator; beside it stands the backup from which
             a run that was broken off goes on.
+        corpus: what to train and measure on; None is the whole corpus of the settings.
     """
     keras.utils.set_random_seed(seed)
-    corpus = corpora.load(settings.corpus)
+    corpus = corpus or corpora.load(settings.corpus)
     translator = new_translator(corpus, settings)
     sides = translator.source_tokenizer, translator.target_tokenizer
     train = batches.make(corpus.train, *sides, settings.batch_size, seed=seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from recipes import multi30k_ablation, results_file
+from recipes import multi30k_ablation, results_file, tatoeba_size
 from recipes.formats import mean_and_spread, table
 
 IN_WORDS = {
@@ -32,14 +32,20 @@ def scores(recipe: str) -> str:
                 IN_WORDS[name],
                 str(len(runs)),
                 f"{runs[0]['parameters'] / 1e6:.1f} M",
-                mean_and_spread([test["greedy"]["BLEU"]["value"] for test in tests], 1),
-                mean_and_spread([test["beam"]["BLEU"]["value"] for test in tests], 1),
-                mean_and_spread([test["beam"]["chrF2"]["value"] for test in tests], 1),
-                mean_and_spread([test["perplexity"] for test in tests], 2),
+                *_scores(tests),
                 mean_and_spread(minutes, 0),
             ]
         )
     return table(head, rows)
+
+
+def _scores(tests: list[dict]) -> list[str]:
+    return [
+        mean_and_spread([test["greedy"]["BLEU"]["value"] for test in tests], 1),
+        mean_and_spread([test["beam"]["BLEU"]["value"] for test in tests], 1),
+        mean_and_spread([test["beam"]["chrF2"]["value"] for test in tests], 1),
+        mean_and_spread([test["perplexity"] for test in tests], 2),
+    ]
 
 
 def signatures(recipe: str) -> str:
@@ -80,6 +86,27 @@ def ablation() -> str:
     return table(head, rows)
 
 
+def sizes() -> str:
+    """Writes what the attention model of Tatoeba learns from parts of its pairs.
+
+    Raises:
+        ValueError: if a part has not been trained on.
+    """
+    head = ("pairs", "BLEU, greedy", "BLEU, beam 5", "chrF2, beam 5", "perplexity")
+    parts = results_file.load("tatoeba_size")
+    if parts.keys() != tatoeba_size.RUNS.keys():
+        raise ValueError(
+            f"recipes/results must hold {sorted(tatoeba_size.RUNS)}. Received: "
+            f"{sorted(parts)}. Run `python -m recipes.tatoeba_size --seed 0`."
+        )
+    rows = [
+        [f"{runs[0]['pairs']:,}", *_scores([run["test"] for run in runs])]
+        for runs in parts.values()
+    ]
+    whole = [run["test"] for run in results_file.load("tatoeba")["attention"]]
+    return table(head, [*rows, ["all", *_scores(whole)]])
+
+
 def _processor_minutes(run: dict) -> float:
     """Returns the minutes of a training, both cores' counted."""
     return run["processor_seconds_an_epoch"] * run["settings"]["epochs"] / 60
@@ -92,4 +119,5 @@ REGIONS = {
         for name, function in (("scores", scores), ("signatures", signatures))
     },
     "multi30k ablation": ablation,
+    "tatoeba sizes": sizes,
 }

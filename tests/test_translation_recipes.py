@@ -14,6 +14,7 @@ from recipes import (
     multi30k_ablation,
     results_file,
     tatoeba,
+    tatoeba_size,
     translation,
     translation_tables,
 )
@@ -139,6 +140,25 @@ def test_each_ablation_changes_one_thing_for_a_third_of_the_epochs():
     assert {one["epochs"] for one in settings} == {base.epochs}
 
 
+def test_a_part_of_tatoeba_is_every_so_manieth_pair(monkeypatch):
+    parts = []
+
+    def noted(settings, seed, made, corpus):
+        parts.append((settings, made.name, corpus))
+        return {"test": {}}
+
+    monkeypatch.setattr(translation, "train_and_measure", noted)
+    pairs = corpora.load("toy").train
+    for settings in tatoeba_size.RUNS.values():
+        found = tatoeba_size.train_and_measure(settings, 3)
+        settings, name, corpus = parts.pop()
+        assert corpus.train in (pairs[::4], pairs[::2])
+        assert found["pairs"] == len(corpus.train)
+        assert corpus.test == corpora.load("toy").test
+        assert name.startswith("tatoeba_size-3-")
+        assert settings == dataclasses.replace(tatoeba.BASE, epochs=settings.epochs)
+
+
 # Tables
 
 
@@ -175,3 +195,19 @@ def test_a_line_holds_mean_and_spread_and_says_how_many_seeds(results):
 
 def test_every_signature_is_told_once(results):
     assert translation_tables.signatures("multi30k") == "- BLEU: `s`\n- chrF2: `t`"
+
+
+def test_parts_of_tatoeba_have_a_line_each_and_all_of_it_too(results, monkeypatch):
+    with pytest.raises(ValueError, match="tatoeba_size --seed 0"):
+        translation_tables.sizes()
+    test = results_file.load("multi30k")["lstm"][0]["test"]
+    stored = {
+        "tatoeba_size": {
+            name: [{"pairs": 5_000, "test": test}] for name in tatoeba_size.RUNS
+        },
+        "tatoeba": {"attention": [{"test": test}] * 2},
+    }
+    monkeypatch.setattr(results_file, "load", stored.get)
+    *_, part, whole = translation_tables.sizes().splitlines()
+    assert part == "| 5,000 | 30.0 | 30.0 | 60.0 | 4.00 |"
+    assert whole.startswith("| all | 30.0 ± 0.0 |")
