@@ -38,7 +38,7 @@ test: $(READY) ## check the code and execute every notebook
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m pytest -rs -n auto --dist worksteal
-	$(PY) -m pytest -rs --nbval --nbval-current-env notebooks
+	$(PY) -m pytest -rs -n auto --dist loadfile --nbval --nbval-current-env notebooks
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	$(PY) -m jupyterlab notebooks
