@@ -112,6 +112,39 @@ def test_a_seed_fixes_the_samples_whatever_the_company(seed, number, row):
     )
 
 
+def growing(source):
+    """Logits of one more impossible answer for each token of the longest source."""
+    logits = tf.constant(np.log(PROBABILITIES)[None], tf.float32)
+    logits = tf.repeat(logits, tf.shape(source)[0], axis=0)
+    more = tf.fill(tf.shape(source), -1e9)
+    return tf.concat([logits, more], axis=1)
+
+
+GROWING = Seq2Seq(
+    None,
+    lambda source: {"logits": growing(source)},
+    lambda inputs: (inputs[1]["logits"], inputs[1]),
+)
+
+
+@pytest.mark.parametrize("number", [1, 5])
+def test_what_only_other_sources_allow_changes_no_sample(number):
+    sources = [[4, EOS], [7, 8, 9, 4, 5, 6, EOS]]
+    arguments = {"max_length": 5, "seed": 3, "num_samples": number}
+    together = decoding.sample(GROWING, pad(sources), **arguments).tokens[0]
+    alone = decoding.sample(GROWING, pad(sources[:1]), **arguments).tokens[0]
+    np.testing.assert_array_equal(together[..., : alone.shape[-1]], alone)
+    assert number == 1 or len({tuple(row) for row in alone}) > 1
+
+
+def test_answers_that_grow_with_the_source_are_drawn_as_often_as_the_model_says():
+    found = decoding.sample(
+        GROWING, [[4, EOS]], num_samples=2_000, max_length=1, seed=1
+    )
+    counts = np.bincount(found.tokens[0, :, 0], minlength=len(PROBABILITIES))
+    assert_drawn_from(counts, PROBABILITIES)
+
+
 def test_other_seeds_steps_and_samples_draw_anew():
     arguments = {"max_length": 8, "num_samples": 20}
     first, again, other = (

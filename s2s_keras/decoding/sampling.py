@@ -80,26 +80,44 @@ def _sample(
     seq2seq, source, max_length, temperature, top_p, seed, *, top_k, cuts, num_samples
 ):
     def draw(step, logits):
+        noise_of = _growing_noise if logits.shape[1] is None else _noise
         logits = tf.cast(logits, tf.float32) / temperature
         if top_k is not None:
             logits = tf.where(_among_top_k(logits, top_k), logits, LOWEST)
         if cuts:
             logits = tf.where(_among_top_p(logits, top_p), logits, LOWEST)
-        noise = _gumbel(seed, step, [num_samples, tf.shape(logits)[1]])
+        noise = noise_of(seed, step, num_samples, tf.shape(logits)[1])
         noise = tf.tile(noise, [tf.shape(logits)[0] // num_samples, 1])
         return tf.argmax(logits + noise, axis=-1, output_type=tf.int32)
 
     return walk(seq2seq, source, draw, max_length)
 
 
-def _gumbel(seed, step, shape):
+def _noise(seed, step, num_samples, vocabulary):
     """Returns Gumbel noise for one step, a row a sample."""
+    seed = tf.random.experimental.stateless_fold_in(seed, step)
+    return _gumbel(seed, [num_samples, vocabulary])
+
+
+def _growing_noise(seed, step, num_samples, vocabulary):
+    """Returns such noise that more words leave as it is, in every row.
+
+    A model that points or copies has as many answers as the longest source of the batch
+    wants, but a sample's noise must not hang on other sources.
+    """
+    seed = tf.random.experimental.stateless_fold_in(seed, step)
+    return tf.map_fn(
+        lambda number: _gumbel(
+            tf.random.experimental.stateless_fold_in(seed, number), [vocabulary]
+        ),
+        tf.range(num_samples),
+        fn_output_signature=tf.TensorSpec([None], tf.float32),
+    )
+
+
+def _gumbel(seed, shape):
     uniform = tf.random.stateless_uniform(
-        shape,
-        tf.random.experimental.stateless_fold_in(seed, step),
-        minval=1e-30,
-        dtype=tf.float64,
-        alg="philox",
+        shape, seed, minval=1e-30, dtype=tf.float64, alg="philox"
     )
     return tf.cast(-tf.math.log(-tf.math.log(uniform)), tf.float32)
 
