@@ -1,9 +1,10 @@
-"""From pairs of texts to batches of token ids.
+"""From pairs of texts, or of items and places, to batches of token ids.
 
 A batch is `((source, target_in), target_out, weight)`, int32 but for the float32
 weight, padded on the right:
 
-- `source (batch, source_length)` ends in EOS;
+- `source (batch, source_length)` ends in EOS; some models read more of a source, see
+  `copying_sources` and `pointing_sources`;
 - `target_in (batch, target_length)` starts with SOS: what the decoder reads;
 - `target_out (batch, target_length)` ends in EOS: what it should answer;
 - `weight (batch, target_length)` is 1 at the tokens of `target_out`, 0 at padding.
@@ -14,12 +15,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import operator
 
 import numpy as np
 import tensorflow as tf
 
 from s2s_keras.arguments import check_whole
-from s2s_keras.text import EOS, PAD, SOS
+from s2s_keras.text import EOS, PAD, SOS, SPECIAL_TOKENS, UNK
 
 POOL = 100
 
@@ -59,6 +61,7 @@ def make(
     shuffle=True,
     bucket=True,
     max_length=None,
+    copying=False,
 ):
     """Makes a dataset of batches, of known cardinality.
 
@@ -78,6 +81,9 @@ def make(
         bucket: whether to put pairs of about the same length together.
         max_length: most tokens of a source or a target, EOS counted; longer pairs
             are dropped, and their number printed and reported. None keeps all.
+        copying: whether the model copies (See et al., 2017). Then sources are as
+            `copying_sources` makes them; words of a target that its tokenizer does not
+            know, but that stand in the source, have their ids from there.
 
     Returns:
         A `tf.data.Dataset` with three more attributes: `report`, a `Report`;
@@ -85,28 +91,41 @@ def make(
         `fingerprint`, a str that another order or other pairs would change.
 
     Raises:
-        ValueError: if no pair is left, a side of a pair holds no token, or a number
-            is out of range.
+        ValueError: if no pair is left, a side of a pair holds no token, a number is
+            out of range, or `copying` meets tokenizers that cannot copy.
     """
     pairs = list(pairs)
     check_whole("batch_size", batch_size, 1)
     if not pairs:
         raise ValueError("pairs must hold at least one pair. Received none.")
+    tokenizers = source_tokenizer, target_tokenizer
     sources = [_encode(pair.source, source_tokenizer, "source") for pair in pairs]
     targets = [_encode(pair.target, target_tokenizer, "target") for pair in pairs]
+    lengths = _lengths(sources, targets)
     kept = [
         index
-        for index, sides in enumerate(zip(sources, targets, strict=True))
-        if max_length is None or max(map(len, sides)) <= max_length
+        for index, longest in enumerate(map(max, lengths))
+        if max_length is None or longest <= max_length
     ]
     if not kept:
         raise ValueError(
             f"max_length={max_length} drops all of the {len(pairs):,} pairs; the "
-            f"shortest needs {min(map(max, _lengths(sources, targets)))}."
+            f"shortest needs {min(map(max, lengths))}."
         )
-    sources = [sources[index] for index in kept]
-    targets = [targets[index] for index in kept]
-    plan = _Plan(_lengths(sources, targets), batch_size, seed, shuffle, bucket)
+    sources, targets, lengths = (
+        [side[index] for index in kept] for side in (sources, targets, lengths)
+    )
+    source = _ragged(sources)
+    if copying:
+        both = [extended_ids(pairs[index].source, *tokenizers) for index in kept]
+        extended = [[*ids, EOS] for ids, _ in both]
+        targets = [
+            [*copied_ids(pairs[index].target, target_tokenizer, beyond), EOS]
+            for index, (_, beyond) in zip(kept, both, strict=True)
+        ]
+        source = {"ids": source, "extended_ids": _ragged(extended)}
+        sources = [sources, extended]
+    plan = _Plan(lengths, batch_size, seed, shuffle, bucket)
     report = Report(
         pairs=len(kept),
         dropped=len(pairs) - len(kept),
@@ -115,7 +134,62 @@ def make(
     )
     if report.dropped:
         print(f"batches.make: {report} (max_length={max_length})")
-    return _dataset(sources, targets, plan, report)
+    everything = json.dumps([sources, targets, *plan.settings])
+    return _dataset(source, targets, plan, report, everything.encode())
+
+
+def pointing(
+    examples,
+    batch_size=64,
+    *,
+    source_tokenizer=None,
+    seed=0,
+    shuffle=True,
+    bucket=True,
+):
+    """Makes a dataset of batches for a model whose targets are places of the source.
+
+    The target's id of item `i` is `4 + i`, after the special tokens. All else is as
+    with `make`.
+
+    Args:
+        examples: sequence of `Pointing`.
+        batch_size: examples in a batch; the last batch may hold fewer.
+        source_tokenizer: `Tokenizer` of the items, where they are words; else None.
+        seed: seed of the order.
+        shuffle: whether to shuffle at all.
+        bucket: whether to put examples of about the same length together.
+
+    Returns:
+        A `tf.data.Dataset` as of `make`, with sources as of `pointing_sources`.
+
+    Raises:
+        ValueError: if there is no example, one has no item, a target names a place
+            where there is none, or items are not what `pointing_sources` takes.
+    """
+    examples = list(examples)
+    check_whole("batch_size", batch_size, 1)
+    sources = _items([example.source for example in examples], source_tokenizer)
+    targets = []
+    for number, (example, items) in enumerate(zip(examples, sources, strict=True)):
+        places = [operator.index(place) for place in example.target]
+        if any(not 0 <= place < len(items) - 1 for place in places):
+            raise ValueError(
+                f"examples[{number}].target must hold places from 0 to "
+                f"{len(items) - 2}, one of its {len(items) - 1} items each. "
+                f"Received: {places}"
+            )
+        targets.append([*(len(SPECIAL_TOKENS) + place for place in places), EOS])
+    source = _ragged(sources)
+    if source_tokenizer is None:
+        source = {"vectors": source, "mask": source.row_lengths()}
+    lengths = _lengths(sources, targets)
+    plan = _Plan(lengths, batch_size, seed, shuffle, bucket)
+    report = Report(len(examples), 0, plan.batches, plan.padding())
+    shapes = [np.shape(items) for items in sources]
+    everything = json.dumps([targets, *plan.settings, shapes]).encode()
+    everything += b"".join(np.asarray(items).tobytes() for items in sources)
+    return _dataset(source, targets, plan, report, everything)
 
 
 def pad(sequences):
@@ -151,6 +225,121 @@ def sources(texts, source_tokenizer):
     return pad([_encode(text, source_tokenizer, "text") for text in texts])
 
 
+def copying_sources(texts, source_tokenizer, target_tokenizer):
+    """Returns source texts as a model reads them that copies.
+
+    Args:
+        texts: list of str.
+        source_tokenizer: their `Tokenizer`.
+        target_tokenizer: the targets' `Tokenizer`, of the same kind.
+
+    Returns:
+        `source, beyond`. The source is a dict of int32 arrays `(batch, source_length)`:
+        `ids` as of `sources`, and `extended_ids`, the ids of the same words as targets,
+        where words that the target's tokenizer does not know count on from its size in
+        the order of their first coming. `beyond` holds these words, a list for each
+        text, as `Tokenizer.decode` takes them.
+
+    Raises:
+        ValueError: if there is no text, a text holds no token, or the tokenizers are
+            not both of kind "word" or both of kind "character".
+    """
+    ids = sources(texts, source_tokenizer)
+    both = [extended_ids(text, source_tokenizer, target_tokenizer) for text in texts]
+    extended = pad([[*row, EOS] for row, _ in both])
+    return {"ids": ids, "extended_ids": extended}, [beyond for _, beyond in both]
+
+
+def extended_ids(text, source_tokenizer, target_tokenizer):
+    """Returns a source's ids as targets, and the words that have none.
+
+    Args:
+        text: a source.
+        source_tokenizer: its `Tokenizer`.
+        target_tokenizer: the targets' `Tokenizer`, of the same kind.
+
+    Returns:
+        `ids, beyond`: a list of ids, without EOS, where words that the target's
+        tokenizer does not know count on from its size; and the list of these words.
+
+    Raises:
+        ValueError: if the tokenizers are not both of kind "word", or of "character".
+    """
+    kinds = source_tokenizer.kind, target_tokenizer.kind
+    if kinds not in (("word", "word"), ("character", "character")):
+        raise ValueError(
+            "source_tokenizer and target_tokenizer must both be of kind 'word', or "
+            f"both of kind 'character', to copy between them. Received: {kinds}"
+        )
+    numbers = {}  # of the words without an id, in the order of their first coming
+    known = zip(
+        target_tokenizer.pieces(text), target_tokenizer.encode(text), strict=True
+    )
+    ids = [
+        numbers.setdefault(piece, len(target_tokenizer) + len(numbers))
+        if token_id == UNK
+        else token_id
+        for piece, token_id in known
+    ]
+    return ids, list(numbers)
+
+
+def copied_ids(text, target_tokenizer, beyond):
+    """Returns a target's ids, without EOS, where words of its source have theirs.
+
+    Args:
+        text: a target.
+        target_tokenizer: its `Tokenizer`.
+        beyond: the words of its source without an id, from `extended_ids`.
+    """
+    ids = {piece: len(target_tokenizer) + place for place, piece in enumerate(beyond)}
+    known = zip(
+        target_tokenizer.pieces(text), target_tokenizer.encode(text), strict=True
+    )
+    return [ids.get(piece, UNK) if i == UNK else i for piece, i in known]
+
+
+def pointing_sources(several, source_tokenizer=None):
+    """Returns items as a pointing model reads them.
+
+    Args:
+        several: list of sources: arrays of numbers `(items, features)`, or tuples of
+            words.
+        source_tokenizer: `Tokenizer` of the words; None for numbers.
+
+    Returns:
+        For words an int32 array `(batch, source_length)`, each row ending in EOS. For
+        numbers a dict: `vectors`, float32 `(batch, source_length, features)`, each row
+        ending in a vector of zeros that stands for EOS, and `mask`, bool `(batch,
+        source_length)`, False at the padding behind it.
+
+    Raises:
+        ValueError: if there is no source or one has no item, arrays differ in their
+            features or hold something that is not finite, or a word is not one token.
+    """
+    rows = _items(several, source_tokenizer)
+    if source_tokenizer is not None:
+        return pad(rows)
+    lengths = np.array([len(row) for row in rows])
+    vectors = np.zeros((len(rows), lengths.max(), rows[0].shape[1]), "float32")
+    for padded, row in zip(vectors, rows, strict=True):
+        padded[: len(row)] = row
+    return {"vectors": vectors, "mask": np.arange(lengths.max()) < lengths[:, None]}
+
+
+def places(tokens):
+    """Turns ids that a pointing model wrote into places of its source.
+
+    Args:
+        tokens: int array `(batch, target_length)`.
+
+    Returns:
+        A list of lists of places, counted from 0; special tokens are left out.
+    """
+    first = len(SPECIAL_TOKENS)
+    return [[int(i) - first for i in row if i >= first] for row in np.asarray(tokens)]
+
+
 def _counted(number, noun):
     """Returns a number and its noun, such as "1 pair" or "2 batches"."""
     plural = {"pair": "pairs", "batch": "batches"}
@@ -162,6 +351,42 @@ def _encode(text, tokenizer, name):
     if not ids:
         raise ValueError(f"every {name} must hold a token. Received: {text!r}")
     return [*ids, EOS]
+
+
+def _items(several, source_tokenizer):
+    """Returns the rows of sources for pointing, each with what stands for EOS."""
+    if not len(several):
+        raise ValueError("There must be at least one source. Received none.")
+    rows = []
+    for number, items in enumerate(several):
+        if source_tokenizer is None:
+            try:
+                row = np.asarray(items, "float32")
+            except ValueError as error:
+                raise ValueError(
+                    f"source {number} must be numbers (items, features); words need a "
+                    f"source_tokenizer. Received: {items!r}"
+                ) from error
+            if row.ndim != 2 or not row.size or not np.isfinite(row).all():
+                raise ValueError(
+                    f"source {number} must be finite numbers (items, features), with "
+                    f"at least one item. Received: shape {row.shape}"
+                )
+            if rows and row.shape[1] != rows[0].shape[1]:
+                raise ValueError(
+                    f"source {number} must have {rows[0].shape[1]} features, as the "
+                    f"others have. Received: {row.shape[1]}"
+                )
+            rows.append(np.pad(row, [(0, 1), (0, 0)]))
+            continue
+        words = [source_tokenizer.encode(item) for item in items]
+        if not words or any(len(word) != 1 for word in words):
+            raise ValueError(
+                f"source {number} must hold words of one token each, at least one. "
+                f"Received: {items!r}, of {[len(word) for word in words]} tokens"
+            )
+        rows.append([*(word[0] for word in words), EOS])
+    return rows
 
 
 def _lengths(sources, targets):
@@ -207,20 +432,38 @@ def _cut(array, size):
     return [array[start : start + size] for start in range(0, len(array), size)]
 
 
-def _dataset(sources, targets, plan, report):
-    """Turns a plan into the dataset; the texts' ids stay in memory as they are."""
-    source = tf.ragged.constant(sources, dtype=tf.int32)
-    target_out = tf.ragged.constant(targets, dtype=tf.int32)
-    target_in = tf.ragged.constant([[SOS, *t[:-1]] for t in targets], dtype=tf.int32)
+def _ragged(rows):
+    """Returns rows of different lengths as one tensor: lists of ids, or of vectors."""
+    if isinstance(rows[0], list):
+        return tf.ragged.constant(rows, dtype=tf.int32)
+    lengths = [len(row) for row in rows]
+    return tf.RaggedTensor.from_row_lengths(np.concatenate(rows), lengths)
+
+
+def _dataset(source, targets, plan, report, everything):
+    """Turns a plan into the dataset; all rows stay in memory as they are.
+
+    Args:
+        source: a ragged tensor, or a dict of them; lengths instead make a mask.
+        targets: list of lists of ids.
+        plan: their `_Plan`.
+        report: their `Report`.
+        everything: bytes that any other data or order would change.
+    """
+    target_out = _ragged(targets)
+    target_in = _ragged([[SOS, *target[:-1]] for target in targets])
     epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     def gather(indices):
-        inputs, outputs, answers = (
-            tf.gather(ids, indices).to_tensor(default_value=PAD)
-            for ids in (source, target_in, target_out)
-        )  # (batch, source_length), (batch, target_length), (batch, target_length)
+        def padded(rows):
+            rows = tf.gather(rows, indices)
+            ragged = isinstance(rows, tf.RaggedTensor)
+            return rows.to_tensor() if ragged else tf.sequence_mask(rows)  # PAD is 0
+
+        inputs = tf.nest.map_structure(padded, source)  # (batch, source_length, …)
+        answers = padded(target_out)  # (batch, target_length)
         weight = tf.cast(tf.not_equal(answers, PAD), tf.float32)
-        return (inputs, outputs), answers, weight
+        return (inputs, padded(target_in)), answers, weight
 
     dataset = (
         tf.data.Dataset.from_generator(
@@ -233,6 +476,5 @@ def _dataset(sources, targets, plan, report):
     )
     dataset.epoch = epoch
     dataset.report = report
-    everything = json.dumps([sources, targets, *plan.settings]).encode()
     dataset.fingerprint = hashlib.sha256(everything).hexdigest()
     return dataset

@@ -17,7 +17,7 @@ def at_source(seq2seq, batch):
 
     Args:
         seq2seq: a `Seq2Seq` of a builder.
-        batch: `((source, target_in), target_out, weight)`.
+        batch: `((source, target_in), target_out, weight)`, sources of ids or vectors.
 
     Returns:
         Float32 array `(batch, source_length)`: for each row the norms of the gradient
@@ -29,7 +29,7 @@ def at_source(seq2seq, batch):
     embedded = model.get_layer("source_embedding").output
     both = keras.Model(model.inputs, [embedded, model.output])
     with tf.GradientTape() as tape:
-        vectors, logits = both([source, target_in])
+        vectors, logits = both(keras.tree.flatten([source, target_in]))
         mean = CrossEntropy()(target_out, logits, weight)
         loss = mean * tf.reduce_sum(weight)
     gradient = tf.cast(tape.gradient(loss, vectors), tf.float32)

@@ -81,6 +81,9 @@ class Translation:
         weights: float32 array `(len(tokens), len(source_tokens))` of attention
             weights; None where the model has no attention.
         source_tokens: the source's tokens, ending in `<eos>`.
+        generation: float32 array `(len(tokens),)`: the probability with which a model
+            that copies would have generated, not copied, at each token; None where
+            the model does not copy.
     """
 
     text: str
@@ -88,3 +91,4 @@ class Translation:
     score: float
     weights: np.ndarray | None = None
     source_tokens: list[str] = dataclasses.field(default_factory=list)
+    generation: np.ndarray | None = None

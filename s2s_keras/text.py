@@ -9,7 +9,7 @@ import os
 import pathlib
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import tokenizers
 from tokenizers import models, normalizers, pre_tokenizers, trainers
@@ -110,35 +110,63 @@ class Tokenizer:
         _check_text(text, "text")
         return self._library.encode(text, add_special_tokens=False).ids
 
-    def decode(self, ids: Iterable[int]) -> str:
+    def pieces(self, text: str) -> list[str]:
+        """Cuts a text as `encode` does, and leaves words without an id as they are.
+
+        Args:
+            text: any text.
+
+        Returns:
+            One string for each id of `encode(text)`, with its mark "▁".
+
+        Raises:
+            TypeError: `text` is not a string.
+            ValueError: `text` holds a lone surrogate, or the tokenizer is of kind
+                "subword", which cuts words only as far as it knows them.
+        """
+        _check_text(text, "text")
+        if self.kind == "subword":
+            raise ValueError(
+                "kind must be 'word' or 'character' to cut a text into pieces, whether "
+                "the vocabulary holds them or not. Received: 'subword'."
+            )
+        normal = self._library.normalizer.normalize_str(text)
+        return [
+            piece for piece, _ in self._library.pre_tokenizer.pre_tokenize_str(normal)
+        ]
+
+    def decode(self, ids: Iterable[int], beyond: Sequence[str] = ()) -> str:
         """Turns ids back into text.
 
         Args:
             ids: integers `(length,)`. PAD, SOS and EOS are skipped; UNK is written as
                 "<unk>".
+            beyond: pieces with the ids from `len(self)` on.
 
         Returns:
             The text.
 
         Raises:
             TypeError: `ids` holds something that is not an integer.
-            ValueError: an id is negative or not below `len(self)`.
+            ValueError: an id is negative, or stands for no piece.
         """
         unknown = SPECIAL_TOKENS[UNK]
         if self.kind == "word":
             unknown = SPACE + unknown
+        known = (*self.vocabulary, *beyond) if beyond else self.vocabulary
         pieces = [
-            unknown if token_id == UNK else self.vocabulary[token_id]
-            for token_id in self._checked_ids(ids)
+            unknown if token_id == UNK else known[token_id]
+            for token_id in self._checked_ids(ids, len(known))
             if token_id not in (PAD, SOS, EOS)
         ]
         return "".join(pieces).replace(SPACE, " ").strip(" ")
 
-    def tokens(self, ids: Iterable[int]) -> list[str]:
+    def tokens(self, ids: Iterable[int], beyond: Sequence[str] = ()) -> list[str]:
         """Shows ids as readable tokens, for a figure.
 
         Args:
             ids: integers `(length,)`.
+            beyond: pieces with the ids from `len(self)` on.
 
         Returns:
             One string for each id, never an empty one: words without their mark,
@@ -147,9 +175,10 @@ class Tokenizer:
 
         Raises:
             TypeError: `ids` holds something that is not an integer.
-            ValueError: an id is negative or not below `len(self)`.
+            ValueError: an id is negative, or stands for no piece.
         """
-        pieces = [self.vocabulary[token_id] for token_id in self._checked_ids(ids)]
+        known = (*self.vocabulary, *beyond) if beyond else self.vocabulary
+        pieces = [known[token_id] for token_id in self._checked_ids(ids, len(known))]
         if self.kind == "word":
             return [piece.removeprefix(SPACE) for piece in pieces]
         return pieces
@@ -225,7 +254,7 @@ class Tokenizer:
         shown = ", ".join(map(repr, tokens[:5])) + (", …" if len(tokens) > 5 else "")
         return f"<Tokenizer kind={self.kind!r}, {len(self)} tokens: {shown}>"
 
-    def _checked_ids(self, ids: Iterable[int]) -> list[int]:
+    def _checked_ids(self, ids: Iterable[int], count: int) -> list[int]:
         try:
             checked = [operator.index(token_id) for token_id in ids]
         except TypeError as error:
@@ -234,9 +263,9 @@ class Tokenizer:
                 f"Received: {ids!r}."
             ) from error
         for token_id in checked:
-            if not 0 <= token_id < len(self):
+            if not 0 <= token_id < count:
                 raise ValueError(
-                    f"ids must be from 0 to {len(self) - 1}: this vocabulary has "
+                    f"ids must be from 0 to {count - 1}: this vocabulary has "
                     f"{len(self)} tokens. Received: {token_id}. Were the ids made by "
                     "another tokenizer?"
                 )

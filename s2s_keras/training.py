@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from s2s_keras import gradients as through_time
 from s2s_keras.arguments import check_number, check_whole
-from s2s_keras.losses import CrossEntropy, TokenAccuracy, TokenLoss
+from s2s_keras.losses import CrossEntropy, TokenAccuracy, TokenLoss, flat
 
 SHARE = ("of at least 0 and below 1", lambda value: 0 <= value < 1)
 
@@ -99,6 +99,7 @@ def fit(
             where it is longer (Pascanu et al., 2013); None leaves it.
         label_smoothing: the probability that the loss wants spread over all tokens,
             see `losses.CrossEntropy`. What is reported stays the cross-entropy itself.
+            Not for models that point or copy, where most tokens are impossible.
         averaging: share that each step keeps of the running average of the weights,
             such as 0.999 for about the last 1,000 steps (Polyak & Juditsky, 1992);
             it starts as the weights after the first step. The average is validated
@@ -124,7 +125,8 @@ def fit(
 
     Returns:
         `keras.callbacks.History` whose `history` holds `loss`, `accuracy`, and with
-        `valid` `val_loss`, `val_accuracy`: means over real tokens; with
+        `valid` `val_loss`, `val_accuracy`: means over real tokens; with a model that is
+        `penalized`, `penalty`, the mean of what a token costs besides; with
         `scheduled_sampling` `teacher_probability`, the epoch's last; and
         `gradient_norm`, the mean norm of the steps' gradients before clipping, where
         callbacks see after each batch that of the last step; a step that mixed
@@ -133,18 +135,23 @@ def fit(
 
     Raises:
         ValueError: if `patience` or `keep_best` lack `valid`, a number is out of
-            range, `truncate` meets a `Seq2Seq` without `chunk`, or `backup` belongs to
-            another run.
+            range, the model cannot be trained so, or `backup` belongs to another run.
     """
     _check(epochs, train, valid, patience, keep_best, backup, backup_every, accumulate)
     if truncate is not None:
         check_whole("truncate", truncate, 1)
-        if seq2seq.chunk is None:
+        if seq2seq.chunk is None or seq2seq.penalized:
             raise ValueError(
                 "truncate must be None for a seq2seq without a `chunk` graph, such as "
-                f"the builders make. Received: {truncate!r}"
+                "the builders make, and for one whose steps cost more than their "
+                f"tokens, as with coverage. Received: {truncate!r}"
             )
     check_number("label_smoothing", label_smoothing, *SHARE)
+    if label_smoothing and seq2seq.training.output_shape[-1] is None:
+        raise ValueError(
+            "label_smoothing must be 0 for a model that points or copies, where most "
+            f"tokens are impossible. Received: {label_smoothing!r}"
+        )
     if averaging is not None:
         check_number("averaging", averaging, *SHARE)
     model = seq2seq.training
@@ -158,7 +165,8 @@ def fit(
     model.compile(optimizer=optimizer)
     optimizer = model.optimizer  # which scales the loss under mixed precision
     optimizer.build(model.trainable_variables)
-    metrics, gradients = _Metrics(), _Gradients(model, optimizer, accumulate)
+    metrics = _Metrics(penalized=seq2seq.penalized is not None)
+    gradients = _Gradients(model, optimizer, accumulate)
     run = _Run(model, optimizer, metrics, gradients)
     kept = _Backup(
         backup,
@@ -180,7 +188,8 @@ def fit(
     step = _training_step(
         seq2seq, loss, scheduled_sampling, truncate, gradients, metrics, train
     )
-    measure = valid and _evaluation_step(model, metrics, valid)
+    measured = _Metrics()
+    measure = valid and _evaluation_step(model, measured, valid)
 
     batches = int(train.cardinality())
     history = keras.callbacks.History()
@@ -221,12 +230,12 @@ def fit(
             last = optimizer.iterations - 1
             logs["teacher_probability"] = float(scheduled_sampling.probability(last))
         if valid is not None:
-            metrics.reset()
+            measured.reset()
             with _lent_average(model, optimizer):
                 for batch in valid:
                     measure(*batch)
-                measured = metrics.results()
-                logs |= {f"val_{name}": value for name, value in measured.items()}
+                results = measured.results()
+                logs |= {f"val_{name}": value for name, value in results.items()}
                 run.judge(logs["val_loss"], patience, keep_best)
         listeners.on_epoch_end(run.epoch, logs)
         run.epoch, run.batch = run.epoch + 1, 0
@@ -242,28 +251,33 @@ def fit(
 
 
 class _Metrics:
-    """Loss and accuracy per real token."""
+    """Loss and accuracy per real token, and where there is one, the penalty."""
 
-    def __init__(self):
+    def __init__(self, penalized=False):
         self.loss, self.accuracy = TokenLoss(), TokenAccuracy()
+        self.all = [self.loss, self.accuracy]
+        if penalized:
+            self.all.append(keras.metrics.Mean(name="penalty"))
 
-    def update(self, target_out, logits, weight):
+    def update(self, target_out, logits, weight, penalty=None):
         self.loss.update_state(target_out, logits, weight)
         self.accuracy.update_state(target_out, logits, weight)
+        if penalty is not None:
+            self.all[-1].update_state(*flat(penalty, weight))
 
     def reset(self):
-        self.loss.reset_state()
-        self.accuracy.reset_state()
+        for metric in self.all:
+            metric.reset_state()
 
     def results(self):
-        return {m.name: float(m.result()) for m in (self.loss, self.accuracy)}
+        return {metric.name: float(metric.result()) for metric in self.all}
 
     def tokens(self):
         return int(self.loss.count)
 
     @property
     def variables(self):
-        return [*self.loss.variables, *self.accuracy.variables]
+        return [variable for metric in self.all for variable in metric.variables]
 
 
 def _take_average(model, optimizer):
@@ -342,10 +356,17 @@ def _training_step(seq2seq, loss_of, sampling, truncate, gradients, metrics, dat
         return optimizer.scale_loss(loss_of(target_out, logits, weight))
 
     def whole(inputs, target_out, weight):
+        penalty = None
         with tf.GradientTape() as tape:
-            logits = model(list(inputs), training=True)
+            if seq2seq.penalized:
+                logits, penalty = seq2seq.penalized(list(inputs), training=True)
+            else:
+                logits = model(list(inputs), training=True)
             loss = scaled_loss_of(target_out, logits, weight)
-        metrics.update(target_out, logits, weight)
+            if penalty is not None:
+                cost = tf.reduce_sum(penalty * weight) / tf.reduce_sum(weight)
+                loss += optimizer.scale_loss(cost)
+        metrics.update(target_out, logits, weight, penalty)
         return tape.gradient(loss, model.trainable_variables)
 
     def in_chunks(*batch):

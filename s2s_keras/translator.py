@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -11,11 +12,12 @@ from collections.abc import Iterable
 
 import h5py
 import keras
+import numpy as np
 
 from s2s_keras import batches, models
 from s2s_keras.decoding import beam_search, greedy, sample, score
 from s2s_keras.records import Translation
-from s2s_keras.text import EOS, UNK, Tokenizer
+from s2s_keras.text import EOS, SOS, SPACE, UNK, Tokenizer
 
 DECODINGS = {"greedy": greedy, "beam_search": beam_search, "sample": sample}
 BATCH_SIZE = 64
@@ -24,6 +26,23 @@ SETTINGS, WEIGHTS = "translator.json", "model.weights.h5"
 TOKENIZERS = ("source_tokenizer", "target_tokenizer")
 FILES = (SETTINGS, WEIGHTS, *(f"{name}.json" for name in TOKENIZERS))
 PRETRAINED = pathlib.Path(__file__).parent / "pretrained"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Source:
+    """A text to translate.
+
+    Attributes:
+        text: the text.
+        ids: its ids, EOS behind them.
+        extended_ids: where the model copies, the ids of the same words as targets.
+        beyond: the words that these are beyond the target's vocabulary.
+    """
+
+    text: str
+    ids: list[int]
+    extended_ids: list[int]
+    beyond: list[str]
 
 
 class Translator:
@@ -38,7 +57,8 @@ class Translator:
             not counted; a longer text is translated with a warning. None never warns.
 
     Raises:
-        ValueError: if a tokenizer and the model have vocabularies of different size.
+        ValueError: if a tokenizer and the model have vocabularies of different size, or
+            the model does not read words and write words.
     """
 
     def __init__(
@@ -55,6 +75,12 @@ class Translator:
         self.target_tokenizer = target_tokenizer
         self.max_length = max_length
         self.longest_source = longest_source
+        if "distinct" in seq2seq.config or seq2seq.config.get("source_features"):
+            raise ValueError(
+                "seq2seq must read words and write words, not vectors and places. "
+                f"Received: a model of the builder {seq2seq.config['builder']!r} with "
+                f"source_features={seq2seq.config['source_features']!r}"
+            )
         for side in ("source", "target"):
             tokenizer = getattr(self, f"{side}_tokenizer")
             expected = seq2seq.config.get(f"{side}_vocabulary", len(tokenizer))
@@ -64,12 +90,15 @@ class Translator:
                     f"vocabulary, {expected:,}. Received: {len(tokenizer):,}"
                 )
 
-    def translate(self, texts, decoding="greedy", **options):
+    def translate(self, texts, decoding="greedy", *, replace_unknown=False, **options):
         """Translates texts.
 
         Args:
             texts: list of str.
             decoding: `"greedy"`, `"beam_search"` or `"sample"`.
+            replace_unknown: whether each `<unk>` of a translation becomes the source's
+                word with the most attention there (Luong et al., 2015b, section 3.3,
+                without a dictionary).
             **options: that function's arguments in `s2s_keras.decoding`, such as
                 `beam_width=5`; `max_length` is the translator's unless it is given.
 
@@ -81,21 +110,27 @@ class Translator:
         Raises:
             TypeError: if `texts` is no list of str, or an option is none.
             ValueError: if a text is empty, holds no symbol that the tokenizer knows,
-                or is longer than 1,000 tokens, or an option is out of range. Then
+                or is longer than 1,000 tokens, or an option is out of range;
+                `replace_unknown` meets a model without attention, or subwords. Then
                 nothing is translated.
         """
         if decoding not in DECODINGS:
             raise ValueError(
                 f"decoding must be one of {tuple(DECODINGS)}. Received: {decoding!r}"
             )
-        sources = [[*ids, EOS] for ids in self._checked(texts)]
+        if replace_unknown and self.source_tokenizer.kind == "subword":
+            raise ValueError(
+                "replace_unknown must be False where the source tokenizer is of kind "
+                "'subword', whose pieces are no words. Received: True"
+            )
+        sources = self._checked(texts)
         options = {"max_length": self.max_length, **options}
 
         def search(indices):
-            source = batches.pad([sources[index] for index in indices])
-            return DECODINGS[decoding](self.seq2seq, source, **options)
+            source = self._batch([sources[index] for index in indices])
+            return source, DECODINGS[decoding](self.seq2seq, source, **options)
 
-        return self._by_length(sources, search)
+        return self._by_length(sources, search, replace_unknown)
 
     def align(self, pairs):
         """Follows the model through given translations, as teacher forcing does.
@@ -113,8 +148,11 @@ class Translator:
                 holds no token.
         """
         pairs = list(pairs)
-        sources = [[*ids, EOS] for ids in self._checked([p.source for p in pairs])]
-        targets = [[*self.target_tokenizer.encode(p.target), EOS] for p in pairs]
+        sources = self._checked([pair.source for pair in pairs])
+        targets = [
+            [*self._target_ids(pair.target, source.beyond), EOS]
+            for pair, source in zip(pairs, sources, strict=True)
+        ]
         for number, target in enumerate(targets):
             if target == [EOS]:
                 raise ValueError(
@@ -123,49 +161,112 @@ class Translator:
                 )
 
         def search(indices):
-            source, target = (
-                batches.pad([ids[index] for index in indices])
-                for ids in (sources, targets)
-            )
-            return score(self.seq2seq, source, target)
+            source = self._batch([sources[index] for index in indices])
+            target = batches.pad([targets[index] for index in indices])
+            return source, score(self.seq2seq, source, target)
 
         return self._by_length(sources, search)
 
-    def _by_length(self, sources, search):
+    def _batch(self, sources):
+        """Returns sources as the model reads them."""
+        ids = batches.pad([source.ids for source in sources])
+        if not self.seq2seq.copies:
+            return ids
+        extended_ids = batches.pad([source.extended_ids for source in sources])
+        return {"ids": ids, "extended_ids": extended_ids}
+
+    def _target_ids(self, text, beyond):
+        if not self.seq2seq.copies:
+            return self.target_tokenizer.encode(text)
+        return batches.copied_ids(text, self.target_tokenizer, beyond)
+
+    def _by_length(self, sources, search, replace_unknown=False):
         """Searches batches of about one length; returns translations in order."""
-        by_length = sorted(range(len(sources)), key=lambda index: len(sources[index]))
+        lengths = [len(source.ids) for source in sources]
+        by_length = sorted(range(len(sources)), key=lengths.__getitem__)
         translations = [None] * len(sources)
         for start in range(0, len(by_length), BATCH_SIZE):
             indices = by_length[start : start + BATCH_SIZE]
-            found = search(indices)
+            source, found = search(indices)
+            if replace_unknown and found.weights is None:
+                raise ValueError(
+                    "replace_unknown must be False for a model without attention, "
+                    "which does not say whence an unknown word comes. Received: True"
+                )
+            arrays = {
+                "ids": found.tokens,
+                "scores": found.scores,
+                "weights": found.weights,
+                "generation": self._generation(source, found.tokens),
+            }
             for row, index in enumerate(indices):
-                translations[index] = self._translations(found, row, sources[index])
+                lengths = found.lengths[row]
+                several = np.ndindex(lengths.shape)  # one place, or one of each n best
+                made = [
+                    self._translation(
+                        {n: a if a is None else a[row][i] for n, a in arrays.items()},
+                        lengths[i],
+                        sources[index],
+                        replace_unknown,
+                    )
+                    for i in several
+                    if lengths[i]
+                ]
+                translations[index] = made if lengths.ndim else made[0]
         return translations
 
-    def _translations(self, found, row, source):
-        """Returns the translation of a row, or a list where it has several."""
-        if found.lengths.ndim == 1:
-            return self._translation(found, row, source)
-        lengths = found.lengths[row]
-        several = range(len(lengths))
-        return [
-            self._translation(found, (row, n), source) for n in several if lengths[n]
-        ]
+    def _generation(self, source, tokens):
+        """Returns a copying model's probability of generating, of the tokens' shape."""
+        if self.seq2seq.generation is None:
+            return None
+        rows = tokens.reshape(-1, tokens.shape[-1])
+        several = len(rows) // len(tokens)
+        source = {name: np.repeat(ids, several, axis=0) for name, ids in source.items()}
+        target_in = np.pad(rows, [(0, 0), (1, 0)], constant_values=SOS)[:, :-1]
+        inputs = keras.tree.map_structure(
+            keras.ops.convert_to_tensor, [source, target_in]
+        )
+        return np.reshape(self.seq2seq.generation(inputs), tokens.shape)
 
-    def _translation(self, found, place, source):
-        length = int(found.lengths[place])
-        ids = found.tokens[place][:length].tolist()
-        weights = None if found.weights is None else found.weights[place]
+    def _translation(self, found, length, source, replace_unknown):
+        """Returns the translation whose ids, score and weights are given, padded."""
+        ids, beyond = found["ids"][:length].tolist(), source.beyond
+        weights, generation = found["weights"], found["generation"]
+        if weights is not None:
+            weights = weights[:length, : len(source.ids)]
+        if replace_unknown:
+            ids, beyond = self._replaced(ids, weights, source)
+        if self.seq2seq.copies:
+            source_tokens = self.target_tokenizer.tokens(
+                source.extended_ids, source.beyond
+            )
+        else:
+            source_tokens = self.source_tokenizer.tokens(source.ids)
         return Translation(
-            text=self.target_tokenizer.decode(ids),
-            tokens=self.target_tokenizer.tokens(ids),
-            score=float(found.scores[place]),
-            weights=None if weights is None else weights[:length, : len(source)],
-            source_tokens=self.source_tokenizer.tokens(source),
+            text=self.target_tokenizer.decode(ids, beyond),
+            tokens=self.target_tokenizer.tokens(ids, beyond),
+            score=float(found["scores"]),
+            weights=weights,
+            source_tokens=source_tokens,
+            generation=None if generation is None else generation[:length],
         )
 
+    def _replaced(self, ids, weights, source):
+        """Puts the most attended word of the source where UNK stands."""
+        pieces = self.source_tokenizer.pieces(source.text)
+        if self.target_tokenizer.kind == "word":
+            pieces = [SPACE + piece.removeprefix(SPACE) for piece in pieces]
+        at_words = weights[:, : len(pieces)]  # not at EOS
+        beyond = [*source.beyond, *pieces]
+        first = len(self.target_tokenizer) + len(source.beyond)
+        ids = [
+            first + int(row.argmax()) if token_id == UNK else token_id
+            for token_id, row in zip(ids, at_words, strict=True)
+        ]
+        return ids, beyond
+
     def _checked(self, texts):
-        """Returns the texts' ids, or raises for the first that cannot be translated."""
+        """Returns texts as sources, or raises for the first that none can be."""
         if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
             raise TypeError(
                 f"texts must be a list of str. Received: {_shortened(texts)}. "
@@ -181,7 +282,7 @@ class Translator:
             ids, shown = self.source_tokenizer.encode(text), _shortened(text)
             if not ids:
                 raise ValueError(f"texts[{number}] must hold a word. Received: {shown}")
-            if set(ids) == {UNK}:
+            if set(ids) == {UNK} and not self.seq2seq.copies:
                 raise ValueError(
                     f"texts[{number}] must hold a symbol that the source tokenizer "
                     f"learned from its corpus. Received: {shown}"
@@ -198,7 +299,12 @@ class Translator:
                     "its translation.",
                     stacklevel=3,
                 )
-            sources.append(ids)
+            extended, beyond = [], []
+            if self.seq2seq.copies:
+                extended, beyond = batches.extended_ids(
+                    text, self.source_tokenizer, self.target_tokenizer
+                )
+            sources.append(_Source(text, [*ids, EOS], [*extended, EOS], beyond))
         return sources
 
     def save(self, folder, *, half_precision=False):

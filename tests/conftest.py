@@ -31,7 +31,12 @@ def fresh_model():
 
     def build(builder="encoder_decoder", **arguments):
         keras.utils.set_random_seed(3)
-        return models.build({"builder": builder, **SIZES, **arguments})
+        sizes = dict(SIZES)
+        if builder == "pointer_network":
+            del sizes["target_vocabulary"]
+        if "source_features" in arguments:
+            sizes["source_vocabulary"] = None
+        return models.build({"builder": builder, **sizes, **arguments})
 
     return build
 
@@ -66,6 +71,64 @@ def random_batch():
         target_in[target_in == EOS] = 0
         target_in[:, 0] = SOS
         weight = (target_out != 0).astype("float32")
+        return source, target_in, target_out, weight
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def batch_of(random_batch):
+    """Draws a batch for a small model of the given arguments, as `random_batch` does.
+
+    Sources are dicts where the model reads them. Behind vectors stand nines, which
+    nobody may see. Places come at most once in a target. A source that is copied from
+    holds words beyond the target's vocabulary, and its target some of these.
+    """
+    from s2s_keras import batches
+    from s2s_keras.text import EOS, SOS
+
+    def shifted(target_out):
+        target_in = np.roll(target_out, 1, axis=1)
+        target_in[target_in == EOS] = 0
+        target_in[:, 0] = SOS
+        return target_out, target_in
+
+    def draw(arguments, source_lengths=(6, 4, 2), target_lengths=None, seed=0):
+        builder = arguments.get("builder", "encoder_decoder")
+        points = builder == "pointer_network"
+        lengths = target_lengths or ((5, 3, 1) if points else (3, 5, 1))
+        source, target_in, target_out, weight = random_batch(
+            source_lengths, lengths, seed
+        )
+        random = np.random.default_rng(seed + 1)
+        mask = source != 0
+        if points:
+            target_out, target_in = shifted(
+                batches.pad(
+                    [
+                        [*(4 + random.permutation(items - 1)[: tokens - 1]), EOS]
+                        for items, tokens in zip(source_lengths, lengths, strict=True)
+                    ]
+                )
+            )
+            weight = (target_out != 0).astype("float32")
+        if builder == "pointer_generator":
+            extended = np.where(
+                source > 3, random.integers(4, 16, source.shape), source
+            )
+            extended[0, :2], target_out[0, 0] = (14, 13), 14
+            unknown = [np.setdiff1d(row, np.arange(13)) for row in extended]
+            for row, own in enumerate(unknown):  # each counts its own on from 13
+                words = {word: 13 + place for place, word in enumerate(own[::-1])}
+                extended[row] = [words.get(word, word) for word in extended[row]]
+            target_out[0, 0] = extended[0, 0]
+            target_out, target_in = shifted(target_out)
+            source = {"ids": source, "extended_ids": extended}
+        elif "source_features" in arguments:
+            shape = (*source.shape, arguments["source_features"])
+            vectors = random.normal(size=shape).astype("float32")
+            vectors[~mask] = 9.0
+            source = {"vectors": vectors, "mask": mask}
         return source, target_in, target_out, weight
 
     return draw

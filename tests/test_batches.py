@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s2s_keras import batches
-from s2s_keras.records import Pair
-from s2s_keras.text import EOS, PAD, SOS, Tokenizer
+from s2s_keras.records import Pair, Pointing
+from s2s_keras.text import EOS, PAD, SOS, UNK, Tokenizer
 
 COUNT = 23
 MOST_WORDS = 9
@@ -230,6 +230,203 @@ def test_padding_keeps_every_sequence_on_the_left(sequences):
     assert array.shape == (len(sequences), max(map(len, sequences)))
     for row, sequence in zip(array.tolist(), sequences, strict=True):
         assert row == sequence + [PAD] * (len(row) - len(sequence))
+
+
+# Copying
+
+CARDS = [Pair("name Zo of Mi Zo", "Mi is Zo Bo"), Pair("is of", "the of")]
+FROM, TO = Tokenizer.train(["name of is"]), Tokenizer.train(["is the"])
+
+
+def copying(pairs=CARDS, tokenizers=(FROM, TO), **arguments):
+    arguments = {"shuffle": False, "bucket": False, "copying": True} | arguments
+    return batches.make(pairs, *tokenizers, **arguments)
+
+
+def test_words_that_the_target_lacks_have_ids_of_their_source():
+    name, of, source_is = FROM.encode("name of is")
+    target_is, the = TO.encode("is the")
+    first = len(TO)  # name, Zo, of and Mi follow
+    (((source, target_in), target_out, weight),) = copying()
+    np.testing.assert_array_equal(
+        source["ids"],
+        [[name, UNK, of, UNK, UNK, EOS], [source_is, of, EOS, PAD, PAD, PAD]],
+    )
+    np.testing.assert_array_equal(
+        source["extended_ids"],
+        [
+            [first, first + 1, first + 2, first + 3, first + 1, EOS],
+            [target_is, first, EOS, PAD, PAD, PAD],
+        ],
+    )
+    expected = [
+        [first + 3, target_is, first + 1, UNK, EOS],
+        [the, first, EOS, PAD, PAD],
+    ]
+    np.testing.assert_array_equal(target_out, expected)
+    np.testing.assert_array_equal(target_in[:, 0], SOS)
+    np.testing.assert_array_equal(target_in[0, 1:], expected[0][:-1])
+    np.testing.assert_array_equal(weight, [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
+    assert {part.dtype.name for part in (*source.values(), target_in)} == {"int32"}
+
+
+def test_sources_to_copy_from_come_with_their_words():
+    source, beyond = batches.copying_sources([p.source for p in CARDS], FROM, TO)
+    (((expected, _), *_),) = copying()
+    assert beyond == [["▁name", "▁Zo", "▁of", "▁Mi"], ["▁of"]]
+    assert source.keys() == expected.keys()
+    for name, ids in source.items():
+        assert ids.dtype == np.int32
+        np.testing.assert_array_equal(ids, expected[name])
+    ids, words = batches.extended_ids("is Zo Zo the", FROM, TO)
+    assert TO.decode(ids, words) == "is Zo Zo the"
+    assert batches.copied_ids("Zo the Bo", TO, words) == [
+        *(len(TO), *TO.encode("the"), UNK)
+    ]
+
+
+def test_pairs_that_are_dropped_take_their_own_words_along():
+    (((source, _), target_out, _),) = copying(max_length=4)
+    np.testing.assert_array_equal(source["extended_ids"][0, 1], len(TO))
+    np.testing.assert_array_equal(target_out[0, 1], len(TO))
+    assert len(target_out) == 1
+
+
+def test_the_fingerprint_tells_copying_apart():
+    others = [
+        copying(),
+        copying(copying=False),
+        copying([Pair("name Zo of Mi Mi", "Mi is Zo Bo"), CARDS[1]]),
+        copying([Pair("name Zo of Mi Zo", "Zo is Zo Bo"), CARDS[1]]),
+    ]
+    assert len({dataset.fingerprint for dataset in others}) == len(others)
+    assert copying().fingerprint == others[0].fingerprint
+
+
+@pytest.mark.parametrize("kinds", [("word", "character"), ("subword", "subword")])
+def test_copying_asks_for_tokenizers_that_cut_alike(kinds):
+    tokenizers = [Tokenizer.train(["name of is the"], kind) for kind in kinds]
+    with pytest.raises(ValueError, match=f"must both be of kind 'word'.*{kinds[1]}"):
+        copying(tokenizers=tokenizers)
+
+
+# Pointing
+
+POINTS = [
+    Pointing(np.array([[0.5, 1.0], [2.0, -3.0], [4.0, 0.0]]), (2, 0)),
+    Pointing(np.array([[7.0, 8.0]]), (0,)),
+]
+
+
+def pointing(examples=POINTS, **arguments):
+    return batches.pointing(examples, **{"shuffle": False, "bucket": False} | arguments)
+
+
+def test_a_batch_of_vectors_has_a_mask_and_places_for_ids():
+    dataset = pointing()
+    (((source, target_in), target_out, weight),) = dataset
+    zero = [0.0, 0.0]
+    np.testing.assert_array_equal(
+        source["vectors"],
+        [[[0.5, 1.0], [2.0, -3.0], [4.0, 0.0], zero], [[7.0, 8.0], zero, zero, zero]],
+    )
+    np.testing.assert_array_equal(source["mask"], [[1, 1, 1, 1], [1, 1, 0, 0]])
+    np.testing.assert_array_equal(target_out, [[6, 4, EOS], [4, EOS, PAD]])
+    np.testing.assert_array_equal(target_in, [[SOS, 6, 4], [SOS, 4, PAD]])
+    np.testing.assert_array_equal(weight, [[1, 1, 1], [1, 1, 0]])
+    assert (source["vectors"].dtype, source["mask"].dtype) == ("float32", "bool")
+    assert (dataset.report.pairs, dataset.report.batches) == (2, 1)
+    assert dataset.report.padding == pytest.approx(3 / 14)
+    alone = batches.pointing_sources([example.source for example in POINTS])
+    for name, part in source.items():
+        assert alone[name].dtype == part.dtype
+        np.testing.assert_array_equal(alone[name], part)
+    assert batches.places(target_out) == [[2, 0], [0]]
+
+
+def test_words_may_be_pointed_at():
+    examples = [Pointing(("of", "Zo", "is"), (1, 1)), Pointing(("is",), ())]
+    (((source, _), target_out, _),) = pointing(examples, source_tokenizer=FROM)
+    (of, word_is) = FROM.encode("of is")
+    expected = [[of, UNK, word_is, EOS], [word_is, EOS, PAD, PAD]]
+    np.testing.assert_array_equal(source, expected)
+    np.testing.assert_array_equal(target_out, [[5, 5, EOS], [EOS, PAD, PAD]])
+    alone = batches.pointing_sources([example.source for example in examples], FROM)
+    np.testing.assert_array_equal(alone, expected)
+
+
+def test_every_epoch_points_at_the_same_items_in_another_order():
+    random = np.random.default_rng(0)
+    examples = [
+        Pointing(np.full((n, 1), n) + np.arange(n)[:, None] / 10, (n - 1,))
+        for n in random.integers(1, 9, COUNT)
+    ]
+    dataset = pointing(examples, batch_size=4, shuffle=True, bucket=True)
+    orders = []
+    for epoch in range(2):
+        dataset.epoch.assign(epoch)
+        orders.append([])
+        for (source, _), target_out, _ in dataset:
+            for vectors, mask, row in zip(*source.values(), target_out, strict=True):
+                items = mask.numpy().sum() - 1
+                assert int(vectors[0, 0]) == items and row[0] == 4 + items - 1
+                orders[-1].append(int(items))
+    assert orders[0] != orders[1]
+    assert (
+        sorted(orders[0])
+        == sorted(orders[1])
+        == sorted(len(example.source) for example in examples)
+    )
+
+
+def test_the_fingerprint_tells_items_and_places_apart():
+    moved = Pointing(POINTS[0].source + 1e-3, POINTS[0].target)
+    other = Pointing(POINTS[0].source, (0, 2))
+    flat = [Pointing(np.array([[1.0], [2.0], [0.0]]), (0,))]
+    wide = [Pointing(np.array([[1.0, 2.0]]), (0,))]
+    datasets = [
+        pointing(),
+        pointing([moved, POINTS[1]]),
+        pointing([other, POINTS[1]]),
+        pointing(seed=1),
+        pointing(flat),
+        pointing(wide),
+    ]
+    assert len({dataset.fingerprint for dataset in datasets}) == len(datasets)
+    assert pointing().fingerprint == datasets[0].fingerprint
+
+
+@pytest.mark.parametrize(
+    "examples, tokenizer, message",
+    [
+        ([], None, "at least one source. Received none"),
+        ([Pointing(np.zeros((0, 2)), ())], None, "source 0 must be finite numbers"),
+        ([Pointing(np.zeros(3), (0,))], None, r"source 0 .* Received: shape \(3,\)"),
+        ([POINTS[0], Pointing(np.full((1, 2), np.nan), ())], None, "source 1 .*finite"),
+        (
+            [POINTS[0], Pointing(np.zeros((1, 3)), ())],
+            None,
+            "source 1 must have 2 features.* Received: 3",
+        ),
+        ([Pointing(("a", "b"), (0,))], None, "source 0 .* words need a source_tokeniz"),
+        ([Pointing((), ())], FROM, "source 0 must hold words of one token each"),
+        ([Pointing(("of", "is of"), ())], FROM, r"source 0 .* of \[1, 2\] tokens"),
+        ([Pointing(("of is", ""), ())], FROM, r"source 0 .* of \[2, 0\] tokens"),
+        (
+            [POINTS[1], Pointing(POINTS[0].source, (0, 3))],
+            None,
+            r"examples\[1\].target must hold places from 0 to 2, .* \[0, 3\]",
+        ),
+        ([Pointing(POINTS[0].source, (-1,))], None, r"examples\[0\].target .* \[-1\]"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_pointed_at_is_named(examples, tokenizer, message):
+    with pytest.raises(ValueError, match=message):
+        pointing(examples, source_tokenizer=tokenizer)
+    if "target" not in message:
+        with pytest.raises(ValueError, match=message):
+            batches.pointing_sources([e.source for e in examples], tokenizer)
 
 
 # Bad input

@@ -57,9 +57,42 @@ def test_models_with_and_without_attention_join_without_weights(members):
     assert found.weights is None
 
 
-def test_models_that_do_not_fit_are_refused(members):
+def test_networks_that_copy_join_with_their_extended_vocabulary(fresh_model, batch_of):
+    arguments = {"builder": "pointer_generator", "cell": "rnn"}
+    source, target_in, *_ = batch_of(arguments)
+    models = [fresh_model(**arguments, units=units) for units in (6, 7)]
+    joined = decoding.ensemble(models)
+    assert joined.copies
+    token = keras.ops.convert_to_tensor(target_in[:, 0])
+    logits, state = joined.step([token, joined.encoder(source)])
+    shares = [np.exp(model.step([token, model.encoder(source)])[0]) for model in models]
+    np.testing.assert_allclose(np.exp(logits), np.mean(shares, axis=0), atol=1e-6)
+    found = decoding.greedy(joined, source, 4)
+    np.testing.assert_array_equal(found.tokens[:, 0], np.mean(shares, 0).argmax(axis=1))
+    np.testing.assert_allclose(found.weights[:, 0], state["weights"], atol=1e-6)
+
+
+def test_networks_that_point_join(fresh_model, batch_of):
+    arguments = {"builder": "pointer_network", "source_features": 2, "cell": "rnn"}
+    source, target_in, *_ = batch_of(arguments)
+    models = [fresh_model(**arguments, units=units) for units in (6, 7)]
+    joined = decoding.ensemble(models)
+    token = keras.ops.convert_to_tensor(target_in[:, 0])
+    logits, _ = joined.step([token, joined.encoder(source)])
+    shares = [
+        keras.ops.softmax(model.step([token, model.encoder(source)])[0])
+        for model in models
+    ]
+    np.testing.assert_allclose(np.exp(logits), np.mean(shares, axis=0), atol=1e-6)
+
+
+def test_models_that_do_not_fit_are_refused(members, shared_model):
     other = models.encoder_decoder(11, 8, units=6, embedding_dim=4)
     with pytest.raises(ValueError, match="^models must have the same target_vocab"):
         decoding.ensemble([members[0], other])
+    copying = shared_model("pointer_generator", cell="rnn")
+    plain = shared_model("encoder_decoder", cell="rnn")
+    with pytest.raises(ValueError, match=r"^models must all copy.*\[True, False\]"):
+        decoding.ensemble([copying, plain])
     with pytest.raises(ValueError, match="^models must hold at least one"):
         decoding.ensemble([])

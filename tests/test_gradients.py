@@ -4,7 +4,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_models import ATTENDING, FAMILIES, VARIANTS, named
+from test_models import (
+    ATTENDING,
+    COPIERS,
+    FAMILIES,
+    OF_VECTORS,
+    POINTERS,
+    VARIANTS,
+    named,
+)
 
 from s2s_keras import batches, corpora, gradients, models
 from s2s_keras.losses import CrossEntropy
@@ -108,6 +116,18 @@ def test_a_chunk_that_covers_the_target_truncates_nothing(
     expected = taken_back(model, batch)
     assert all(np.any(gradient) for gradient in expected)
     assert_close(truncated(model, batch, 7), expected)
+
+
+@pytest.mark.parametrize("arguments", [POINTERS[0], POINTERS[2], COPIERS[1]], ids=named)
+def test_a_model_that_points_or_copies_may_be_truncated(
+    arguments, shared_model, batch_of
+):
+    model = shared_model(**arguments)
+    source, *target = batch_of(arguments)
+    batch = tf.nest.map_structure(tf.constant, ((source, target[0]), *target[1:]))
+    whole = taken_back(model, batch)
+    assert_close(truncated(model, batch, 5), whole)
+    assert any(differ(truncated(model, batch, 2), whole))
 
 
 @pytest.mark.parametrize("length", [8, 1_000])
@@ -255,6 +275,23 @@ def test_what_reaches_a_token_depends_on_its_own_row_alone(
         alone = gradients.at_source(model, row(batch, number, wider))
         np.testing.assert_allclose(alone[0, :length], norms[number, :length], rtol=1e-4)
         assert (alone[0, length:] == 0.0).all()
+
+
+@pytest.mark.parametrize(
+    "arguments", [OF_VECTORS[0], POINTERS[0], COPIERS[0]], ids=named
+)
+def test_it_reaches_vectors_and_words_that_may_be_copied(
+    arguments, shared_model, batch_of
+):
+    model = shared_model(**arguments)
+    source, *target = batch_of(arguments)
+    batch = tf.nest.map_structure(tf.constant, ((source, target[0]), *target[1:]))
+    norms = gradients.at_source(model, batch)
+    real = source["mask"] if "mask" in source else source["ids"] != 0
+    assert (norms.shape, norms.dtype) == (real.shape, "float32")
+    assert (norms[~real] == 0.0).all() and (norms[real] > 0.0).all()
+    alone = gradients.at_source(model, tf.nest.map_structure(lambda p: p[1:2], batch))
+    np.testing.assert_allclose(alone[0], norms[1], rtol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -66,26 +66,50 @@ ATTENDING += [
     BAHDANAU | {"score": "dot", "layers": 3, "reverse_source": True} | TIED,
 ]
 
+POINTING = {"builder": "pointer_network", "cell": "gru"}
+COPYING = {"builder": "pointer_generator", "cell": "gru"}
+POINTERS = [
+    POINTING | {"source_features": 2},
+    POINTING | {"cell": "lstm", "bidirectional": True, "distinct": True},
+    POINTING | {"source_features": 3, "distinct": True, "layers": 2} | FINISH,
+]
+COPIERS = [
+    COPYING,
+    COPYING | {"cell": "lstm", "coverage": False, "bidirectional": False},
+    COPYING | {"cell": "rnn", "layers": 2} | TIED,
+]
+OF_VECTORS = [
+    LUONG | {"source_features": 2, "reverse_source": True},
+    BAHDANAU | {"source_features": 3, "local": "monotonic"},
+]
+VECTORS_ALONE = {"source_features": 2, "bidirectional": True, "reverse_source": True}
+POINTING_OR_COPYING = [*POINTERS, *COPIERS]
+
 
 def named(arguments):
-    said = {name: value for name, value in arguments.items() if name != "builder"}
+    said = dict(arguments)
+    if "pointer" not in said.get("builder", ""):
+        said.pop("builder", None)
     return " ".join(f"{name}={value}" for name, value in said.items())
 
 
 every_variant = pytest.mark.parametrize("arguments", VARIANTS, ids=named)
 every_attending_variant = pytest.mark.parametrize("arguments", ATTENDING, ids=named)
+everything_that_attends = pytest.mark.parametrize(
+    "arguments", ATTENDING + OF_VECTORS + POINTING_OR_COPYING, ids=named
+)
 every_family = pytest.mark.parametrize("arguments", FAMILIES, ids=named)
 
 
 # One set of layers, three graphs
 
 
-@every_variant
+@pytest.mark.parametrize("arguments", [*VARIANTS, VECTORS_ALONE], ids=named)
 def test_gold_tokens_through_step_give_the_training_logits(
-    arguments, shared_model, random_batch, walk
+    arguments, shared_model, batch_of, walk
 ):
     model = shared_model(**arguments)
-    source, target_in, *_ = random_batch()
+    source, target_in, *_ = batch_of(arguments)
     logits = model.training([source, target_in]).numpy()
     assert logits.shape == (3, 5, 13)
     step_logits, _ = walk(model, source, target_in)
@@ -319,38 +343,59 @@ def test_mixed_precision_gives_finite_float32_logits(fresh_model, random_batch, 
 # Attention
 
 
-@every_attending_variant
+def answers_of(arguments, source):
+    """How many ids the logits of a small model are for."""
+    if arguments.get("builder") == "pointer_network":
+        return 4 + mask_of(source).shape[1]
+    if arguments.get("builder") == "pointer_generator":
+        assert source["extended_ids"].max() >= 13
+        return 1 + source["extended_ids"].max()
+    return 13
+
+
+def mask_of(source):
+    if not isinstance(source, dict):
+        return source != 0
+    return source["mask"] if "mask" in source else source["ids"] != 0
+
+
+@everything_that_attends
 def test_gold_tokens_through_step_give_the_training_logits_and_weights(
-    arguments, shared_model, random_batch, walk
+    arguments, shared_model, batch_of, walk
 ):
     model = shared_model(**arguments)
-    source, target_in, *_ = random_batch()
+    source, target_in, *_ = batch_of(arguments)
     logits = model.training([source, target_in]).numpy()
     weights = model.attention([source, target_in]).numpy()
-    assert (logits.shape, weights.shape) == ((3, 5, 13), (3, 5, 6))
+    assert logits.shape == (3, 5, answers_of(arguments, source))
+    assert weights.shape == (3, 5, 6)
     step_logits, states = walk(model, source, target_in)
     np.testing.assert_allclose(step_logits, logits, atol=1e-5)
     step_weights = np.stack([state["weights"] for state in states[1:]], axis=1)
     np.testing.assert_allclose(step_weights, weights, atol=1e-5)
 
     np.testing.assert_allclose(weights.sum(axis=-1), 1.0, atol=1e-6)
-    assert (weights[np.broadcast_to(source[:, None] == 0, weights.shape)] == 0.0).all()
+    assert not weights[np.broadcast_to(~mask_of(source)[:, None], weights.shape)].any()
     assert np.ptp(weights[0], axis=1).min() > 1e-4, "the source must matter"
 
 
-@pytest.mark.parametrize("arguments", VARIANTS + ATTENDING, ids=named)
+@pytest.mark.parametrize(
+    "arguments",
+    VARIANTS + ATTENDING + OF_VECTORS + [VECTORS_ALONE, *POINTING_OR_COPYING],
+    ids=named,
+)
 def test_chunks_one_after_another_give_the_training_logits(
-    arguments, shared_model, random_batch
+    arguments, shared_model, batch_of
 ):
     model = shared_model(**arguments)
-    source, target_in, *_ = random_batch()
+    source, target_in, *_ = batch_of(arguments)
     expected = model.training([source, target_in])
     ends = []
     for lengths in ((2, 2, 1), (1, 4)):
         logits, states = [], [model.encoder(source)]
         for tokens in ops.split(target_in, np.cumsum(lengths)[:-1], axis=1):
             of_chunk, state = model.chunk([tokens, states[-1]])
-            assert of_chunk.shape == (*tokens.shape, 13)
+            assert of_chunk.shape == (*tokens.shape, expected.shape[-1])
             logits.append(of_chunk)
             states.append(state)
         np.testing.assert_allclose(np.concatenate(logits, 1), expected, atol=1e-5)
@@ -403,25 +448,32 @@ def test_the_state_of_attention_keeps_its_structure(
         np.testing.assert_array_equal(state["attentional"], 0.0)
 
 
-@every_attending_variant
+@everything_that_attends
 def test_the_graphs_of_attention_share_every_weight_and_none_is_there_twice(
     arguments, shared_model
 ):
     model = shared_model(**arguments)
     in_training = {id(weight) for weight in model.training.weights}
     assert len(in_training) == len(model.training.weights)
-    for graph in (model.encoder, model.step, model.attention):
+    others = [model.generation, model.penalized, model.chunk]
+    for graph in (model.encoder, model.step, model.attention, *filter(None, others)):
         assert {id(weight) for weight in graph.weights} <= in_training
     in_parts = {id(w) for graph in (model.encoder, model.step) for w in graph.weights}
     assert in_parts == in_training
 
 
 @pytest.mark.parametrize(
-    "arguments", VARIANTS[-4:] + ATTENDING[:-3:2] + ATTENDING[-3:], ids=named
+    "arguments",
+    VARIANTS[-4:]
+    + ATTENDING[:-3:2]
+    + ATTENDING[-3:]
+    + OF_VECTORS
+    + [VECTORS_ALONE, *POINTING_OR_COPYING],
+    ids=named,
 )
-def test_every_weight_gets_a_finite_gradient(arguments, shared_model, random_batch):
+def test_every_weight_gets_a_finite_gradient(arguments, shared_model, batch_of):
     model = shared_model(**arguments)
-    source, target_in, target_out, weight = random_batch()
+    source, target_in, target_out, weight = batch_of(arguments)
     with tf.GradientTape() as tape:
         logits = model.training([source, target_in], training=True)
         loss = CrossEntropy()(target_out, logits, weight)
@@ -733,12 +785,14 @@ def test_mixed_precision_keeps_attention_weights_in_float32(
 
 
 @pytest.mark.parametrize(
-    "arguments", [VARIANTS[-2], VARIANTS[-1], *ATTENDING[-3:]], ids=named
+    "arguments",
+    [VARIANTS[-2], VARIANTS[-1], *ATTENDING[-3:], POINTERS[2], COPIERS[2]],
+    ids=named,
 )
 def test_building_and_calling_the_graphs_brings_no_warning(
-    arguments, fresh_model, random_batch, walk
+    arguments, fresh_model, batch_of, walk
 ):
-    source, target_in, *_ = random_batch()
+    source, target_in, *_ = batch_of(arguments)
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         model = fresh_model(**arguments)
@@ -778,6 +832,39 @@ def test_attention_learns_the_toy_corpus_and_its_graphs_still_agree(
     np.testing.assert_allclose(found.weights[real], weights[real], atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [OF_VECTORS[0], *POINTERS[1:], COPIERS[0], COPIERS[2]],
+    ids=named,
+)
+def test_mixed_precision_points_and_copies_with_float32_logits_and_weights(
+    arguments, fresh_model, batch_of, walk
+):
+    source, target_in, target_out, weight = batch_of(arguments)
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = fresh_model(**arguments, dropout=0.2)
+        graph = model.penalized or model.training
+        with tf.GradientTape() as tape:
+            logits, *cost = tf.nest.flatten(graph([source, target_in], training=True))
+            loss = CrossEntropy()(target_out, logits, weight)
+            loss += sum(tf.reduce_sum(penalty * weight) for penalty in cost)
+        variables = model.training.trainable_variables
+        for gradient in tape.gradient(loss, [v.value for v in variables]):
+            assert np.isfinite(tf.convert_to_tensor(gradient)).all()
+        logits = model.training([source, target_in])
+        weights = model.attention([source, target_in])
+        assert (logits.dtype, weights.dtype) == ("float32", "float32")
+        step_logits, (_, *states) = walk(model, source, target_in)
+        assert states[0]["memory"].dtype == states[0]["hidden_1"].dtype == "float16"
+        assert np.abs(step_logits - logits).max() < 0.01
+        step_weights = np.stack([state["weights"] for state in states], axis=1)
+        assert np.abs(step_weights - weights).max() < 0.01
+        np.testing.assert_allclose(tf.reduce_sum(weights, -1), 1.0, atol=1e-6)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
 def test_mixed_precision_trains_attention(fresh_model, toy):
     train, vocabularies = toy_batches(toy)
     keras.config.set_dtype_policy("mixed_float16")
@@ -800,31 +887,38 @@ def test_mixed_precision_trains_attention(fresh_model, toy):
         BAHDANAU | {"score": "additive", "cell": "lstm", "dropout": 0.1},
         VARIANTS[-2],
         *ATTENDING[-3:],
+        OF_VECTORS[0],
+        *POINTERS[1:],
+        *COPIERS[1:],
     ],
     ids=named,
 )
 def test_a_saved_training_graph_gives_the_same_logits(
-    arguments, shared_model, random_batch, tmp_path
+    arguments, shared_model, batch_of, tmp_path
 ):
     model = shared_model(**arguments)
     model.training.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    source, target_in, *_ = random_batch()
+    source, target_in, *_ = batch_of(arguments)
     np.testing.assert_allclose(
         loaded([source, target_in]), model.training([source, target_in]), atol=1e-6
     )
 
 
-@pytest.mark.parametrize("arguments", ATTENDING[::7] + ATTENDING[-1:], ids=named)
+@pytest.mark.parametrize(
+    "arguments",
+    ATTENDING[::7] + ATTENDING[-1:] + OF_VECTORS[:1] + POINTERS[1:] + COPIERS[1:],
+    ids=named,
+)
 def test_configuration_and_weights_make_the_same_model_with_attention(
-    arguments, shared_model, random_batch, tmp_path, walk
+    arguments, shared_model, batch_of, tmp_path, walk
 ):
     model = shared_model(**arguments)
     copy = models.build(json.loads(json.dumps(model.config)))
     assert copy.config == model.config
     model.training.save_weights(tmp_path / "model.weights.h5")
     copy.training.load_weights(tmp_path / "model.weights.h5")
-    source, target_in, *_ = random_batch()
+    source, target_in, *_ = batch_of(arguments)
     np.testing.assert_array_equal(
         copy.training([source, target_in]), model.training([source, target_in])
     )
@@ -874,16 +968,48 @@ def test_a_bad_argument_of_attention_is_named(arguments, message, fresh_model):
 
 
 @pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (POINTERS[0] | {"distinct": 1}, "distinct must be True or False. Received: 1"),
+        (POINTERS[0] | {"source_features": 0}, "source_features .* least 1.* 0"),
+        (
+            POINTERS[0] | {"source_vocabulary": 9},
+            "One of source_vocabulary and source_",
+        ),
+        (POINTING | {"source_vocabulary": None}, "One of source_vocabulary and source"),
+        (LUONG | {"source_features": 2.5}, "source_features .* Received: 2.5"),
+        ({"source_features": 2, "source_vocabulary": 9}, "One of source_vocabulary"),
+        (POINTING | {"units": None}, "units must be a whole number.* Received: None"),
+        (POINTING | {"recurrent_dropout": 1.0}, "recurrent_dropout .* Received: 1.0"),
+        (COPYING | {"source_vocabulary": None}, "source_vocabulary .*Received: None"),
+        (COPYING | {"target_vocabulary": None}, "target_vocabulary .*Received: None"),
+        (LUONG | {"target_vocabulary": None}, "target_vocabulary .*Received: None"),
+        (COPYING | {"coverage": "yes"}, "coverage must be True or False.*'yes'"),
+        (COPYING | {"coverage_weight": -1.0}, "coverage_weight .* least 0.*: -1.0"),
+        (COPYING | {"cell": "magic"}, "cell must be one of .* Received: 'magic'"),
+    ],
+    ids=str,
+)
+def test_a_bad_argument_of_pointing_and_copying_is_named(
+    arguments, message, fresh_model
+):
+    with pytest.raises(ValueError, match=message):
+        fresh_model(**arguments)
+
+
+@pytest.mark.parametrize(
     "arguments, expected",
     [
-        (LUONG, {"additive_attention", "context_and_hidden", "attentional"}),
-        (FEEDING | {"local": "monotonic"}, {"decoder", "bridge_hidden_1"}),
+        (LUONG, {"additive_attention", "context_and_hidden", "logits"}),
+        (FEEDING | {"local": "monotonic"}, {"decoder", "bridge_hidden_1", "logits"}),
         (
             BAHDANAU | {"score": "dot", "reverse_source": True, "dropout": 0.1},
             {"decoder", "output_and_token", "readout", "reversed", "turned_back"},
         ),
+        (POINTERS[1], {"pointer", "items_at", "visited"}),
+        (COPIERS[0], {"ids", "extended_ids", "known", "gate", "distribution"}),
     ],
-    ids=["luong", "input feeding", "bahdanau"],
+    ids=["luong", "input feeding", "bahdanau", "pointer", "copying"],
 )
 def test_the_diagram_shows_attention_by_its_layers_alone(
     arguments, expected, shared_model
@@ -893,7 +1019,7 @@ def test_the_diagram_shows_attention_by_its_layers_alone(
     matplotlib.use("agg")
     model = shared_model(**arguments)
     drawn = {text.get_text() for text in model.diagram().findobj(matplotlib.text.Text)}
-    assert expected | {"training", "encoder", "step", "encoder_1", "logits"} <= drawn
+    assert expected | {"training", "encoder", "step", "encoder_1"} <= drawn
     layers = {
         layer.name
         for graph in (model.training, model.encoder, model.step)
@@ -990,6 +1116,15 @@ def test_the_summary_lists_every_layer(shared_model):
     text = "\n".join(lines)
     for name in ("source_embedding", "encoder_2", "decoder_2", "logits"):
         assert name in text
+
+
+@pytest.mark.parametrize("arguments", [POINTERS[2], COPIERS[2]], ids=named)
+def test_the_summary_lists_every_layer_that_points_or_copies(arguments, shared_model):
+    lines, model = [], shared_model(**arguments)
+    model.summary(print_fn=lambda line, **_: lines.append(line), line_length=200)
+    text = "\n".join(lines)
+    for layer in model.training.layers:
+        assert layer.name in text
 
 
 def test_the_diagram_shows_the_three_graphs(shared_model):

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -35,6 +36,15 @@ ATTENDING = [
     {"score": "dot", "cell": "rnn", "layers": 2, "placement": "bahdanau"} | FINISH,
 ]
 MODELS += [{"builder": "attention_seq2seq"} | arguments for arguments in ATTENDING]
+POINTING, COPYING = ({"builder": b} for b in ("pointer_network", "pointer_generator"))
+MODELS += [
+    {"source_features": 2, "cell": "gru", "reverse_source": True},
+    {"builder": "attention_seq2seq", "source_features": 2, "input_feeding": True},
+    POINTING | {"source_features": 2, "distinct": True, "layers": 2},
+    POINTING | {"cell": "gru", "bidirectional": True},
+    COPYING | {"cell": "gru", "layers": 2} | FINISH,
+    COPYING | {"coverage": False, "bidirectional": False},
+]
 
 
 def named(arguments):
@@ -44,13 +54,48 @@ def named(arguments):
 every_model = pytest.mark.parametrize("arguments", MODELS, ids=named)
 
 
-OF_THE_SOURCE = ("memory", "memory_mask", "keys", "weights")
+OF_THE_SOURCE = (
+    *("memory", "memory_mask", "keys", "weights"),
+    *("items", "pointed", "extended_ids", "coverage"),
+)
 
 
 def right_padded(array, columns):
-    """Adds zeros to the second axis."""
+    """Adds zeros to the second axis, or in a source of vectors, nines."""
+    if isinstance(array, dict):
+        wider = {name: right_padded(part, columns) for name, part in array.items()}
+        if "mask" in wider:
+            wider["vectors"][~wider["mask"]] = 9.0
+        return wider
     array = np.asarray(array)
     return np.pad(array, ((0, 0), (0, columns)) + ((0, 0),) * (array.ndim - 2))
+
+
+def lengths_of(source):
+    if not isinstance(source, dict):
+        return np.count_nonzero(source, axis=1)
+    return np.count_nonzero(source.get("mask", source.get("ids")), axis=1)
+
+
+def one_row(source, row):
+    """Returns a single row of a source, without padding."""
+    length = lengths_of(source)[row]
+    return tf.nest.map_structure(lambda part: part[row : row + 1, :length], source)
+
+
+def real(state, mask):
+    """Returns a state whose items at padding, which nobody sees, are zeros."""
+    if "items" not in state:
+        return state
+    return state | {"items": np.where(mask[:, :, None], state["items"], 0.0)}
+
+
+def same_answers(wide, logits):
+    """Compares logits of which one may have more answers, all impossible."""
+    answers = min(wide.shape[-1], logits.shape[-1])
+    close(wide[..., :answers], logits[..., :answers])
+    for more in (wide, logits):
+        assert (np.asarray(more)[..., answers:] < -1e8).all()
 
 
 def close(actual, expected):
@@ -102,24 +147,28 @@ def test_the_layers_keep_symbolic_shapes_and_save_and_load(tmp_path):
 
 @every_model
 def test_padding_changes_no_logit_state_loss_or_metric(
-    arguments, shared_model, random_batch
+    arguments, shared_model, batch_of
 ):
     model = shared_model(**arguments)
-    source, target_in, target_out, weight = random_batch()
+    source, target_in, target_out, weight = batch_of(arguments)
+    width = lengths_of(source).max()
     wider = [
         right_padded(source, 3),
         *(right_padded(ids, 4) for ids in (target_in, target_out, weight)),
     ]
     logits = model.training([source, target_in])
     wide_logits = model.training(wider[:2])
-    close(wide_logits[:, : target_in.shape[1]], logits)
+    same_answers(wide_logits[:, : target_in.shape[1]], logits)
     if model.attention:
         weights = model.attention([source, target_in])
         wide_weights = model.attention(wider[:2]).numpy()
-        close(wide_weights[:, : target_in.shape[1], : source.shape[1]], weights)
-        np.testing.assert_array_equal(wide_weights[:, :, source.shape[1] :], 0.0)
+        close(wide_weights[:, : target_in.shape[1], :width], weights)
+        np.testing.assert_array_equal(wide_weights[:, :, width:], 0.0)
 
-    state, wide_state = model.encoder(source), model.encoder(wider[0])
+    state, wide_state = (
+        real(model.encoder(part), np.arange(columns) < lengths_of(source)[:, None])
+        for part, columns in ((source, width), (wider[0], width + 3))
+    )
     assert state.keys() == wide_state.keys()
     for name, tensor in state.items():
         if name in OF_THE_SOURCE:
@@ -141,41 +190,42 @@ def test_padding_changes_no_logit_state_loss_or_metric(
 
 @every_model
 def test_the_other_rows_of_a_batch_change_no_logit_and_no_state(
-    arguments, shared_model, random_batch
+    arguments, shared_model, batch_of
 ):
     model = shared_model(**arguments)
-    source, target_in, target_out, _ = random_batch()
+    source, target_in, target_out, _ = batch_of(arguments)
     logits = model.training([source, target_in])
-    state = model.encoder(source)
-    for row in range(len(source)):
-        own_source = source[row : row + 1, : np.count_nonzero(source[row])]
+    lengths = lengths_of(source)
+    state = real(model.encoder(source), np.arange(lengths.max()) < lengths[:, None])
+    for row, source_length in enumerate(lengths):
+        own_source = one_row(source, row)
         length = np.count_nonzero(target_out[row])
         alone = model.training([own_source, target_in[row : row + 1, :length]])
-        close(alone[0], logits[row, :length])
+        same_answers(logits[row, :length], alone[0])
         for name, tensor in model.encoder(own_source).items():
             if name in OF_THE_SOURCE:
-                close(tensor[0], state[name][row, : own_source.shape[1]])
-                assert not np.any(state[name][row, own_source.shape[1] :])
+                close(tensor[0], state[name][row, :source_length])
+                assert not np.any(state[name][row, source_length:])
             else:
                 close(tensor[0], state[name][row])
 
 
 @every_model
 def test_neither_padding_nor_other_rows_change_what_greedy_finds(
-    arguments, shared_model, random_batch
+    arguments, shared_model, batch_of
 ):
     model = shared_model(**arguments)
-    source, *_ = random_batch((6, 4, 2, 5, 3), (1,) * 5)
+    source, *_ = batch_of(arguments, (6, 4, 2, 5, 3), (1,) * 5)
     found = decoding.greedy(model, source, 8)
     wide = decoding.greedy(model, right_padded(source, 3), 8)
     np.testing.assert_array_equal(wide.tokens, found.tokens)
     np.testing.assert_array_equal(wide.lengths, found.lengths)
     close(wide.scores, found.scores)
     if model.attention:
-        close(wide.weights[:, :, : source.shape[1]], found.weights)
-        assert not np.any(wide.weights[:, :, source.shape[1] :])
-    for row, ids in enumerate(source):
-        alone = decoding.greedy(model, ids[None, : np.count_nonzero(ids)], 8)
+        close(wide.weights[:, :, :6], found.weights)
+        assert not np.any(wide.weights[:, :, 6:])
+    for row in range(5):
+        alone = decoding.greedy(model, one_row(source, row), 8)
         length = found.lengths[row]
         assert alone.lengths == [length]
         np.testing.assert_array_equal(alone.tokens[0], found.tokens[row, :length])
@@ -186,12 +236,38 @@ def test_neither_padding_nor_other_rows_change_what_greedy_finds(
     assert len({tuple(row) for row in found.tokens}) > 1, "the sources must matter"
 
 
-@every_model
-def test_no_output_of_a_graph_carries_a_keras_mask(
-    arguments, shared_model, random_batch
+@pytest.mark.parametrize(
+    "arguments", [POINTING | {"source_features": 2}, COPYING | {"cell": "rnn"}], ids=str
+)
+def test_other_sources_change_neither_beams_samples_nor_scores(
+    arguments, shared_model, batch_of
 ):
+    """Though they may have more items, or more words beyond the vocabulary."""
     model = shared_model(**arguments)
-    source, target_in, *_ = random_batch()
+    source, _, target, _ = batch_of(arguments, (4, 9, 2), (3, 2, 1), seed=1)
+    alone = one_row(source, 0)
+    if "extended_ids" in source:
+        source["extended_ids"][1, :8] = np.arange(13, 21)
+
+    def found(sources, targets):
+        limits = {"max_length": 6}
+        yield decoding.beam_search(model, sources, beam_width=3, n_best=2, **limits)
+        yield decoding.sample(model, sources, seed=4, num_samples=4, **limits)
+        yield decoding.score(model, sources, targets)
+
+    results = zip(found(source, target), found(alone, target[:1]), strict=True)
+    for together, own in results:
+        width = own.tokens.shape[-1]
+        np.testing.assert_array_equal(own.tokens[0], together.tokens[0, ..., :width])
+        np.testing.assert_array_equal(own.lengths[0], together.lengths[0])
+        close(own.scores[0], together.scores[0])
+        close(own.weights[0], together.weights[0, ..., :width, :4])
+
+
+@every_model
+def test_no_output_of_a_graph_carries_a_keras_mask(arguments, shared_model, batch_of):
+    model = shared_model(**arguments)
+    source, target_in, *_ = batch_of(arguments)
     state = model.encoder(source)
     logits, new_state = model.step(
         [keras.ops.convert_to_tensor(target_in[:, 0]), state]

@@ -18,13 +18,15 @@ MODELS = {
     "plain": {"cell": "gru", "layers": 2},
     "luong": {"builder": "attention_seq2seq"},
     "bahdanau": {"builder": "attention_seq2seq", "placement": "bahdanau"},
+    "pointing": {"builder": "pointer_network", "source_features": 2, "cell": "rnn"},
+    "copying": {"builder": "pointer_generator", "cell": "rnn"},
 }
 
 
-def free_running(model, source, length):
+def free_running(model, source, rows, length):
     """The most probable tokens, one step after the other, SOS first."""
     state = model.encoder(source)
-    tokens = [np.full(len(source), SOS)]
+    tokens = [np.full(rows, SOS)]
     for _ in range(length - 1):
         logits, state = model.step([tf.constant(tokens[-1], tf.int32), state])
         tokens.append(np.argmax(logits, axis=-1))
@@ -92,18 +94,18 @@ def test_an_attribute_out_of_range_is_named(arguments, message):
 
 
 @pytest.mark.parametrize("arguments", MODELS.values(), ids=MODELS)
-def test_probability_1_gives_the_right_tokens(arguments, shared_model, random_batch):
-    source, target_in, _, _ = random_batch()
+def test_probability_1_gives_the_right_tokens(arguments, shared_model, batch_of):
+    source, target_in, _, _ = batch_of(arguments)
     mixed = RIGHT.mix(shared_model(**arguments), source, target_in, 0)
     np.testing.assert_array_equal(mixed, target_in)
 
 
 @pytest.mark.parametrize("arguments", MODELS.values(), ids=MODELS)
-def test_probability_0_runs_free(arguments, shared_model, random_batch):
+def test_probability_0_runs_free(arguments, shared_model, batch_of):
     model = shared_model(**arguments)
-    source, target_in, _, _ = random_batch()
+    source, target_in, _, _ = batch_of(arguments)
     mixed = OWN.mix(model, source, target_in, 0)
-    expected = free_running(model, source, target_in.shape[1])
+    expected = free_running(model, source, *target_in.shape)
     np.testing.assert_array_equal(mixed, expected)
 
 

@@ -162,6 +162,54 @@ LEARNT = st.text(SYMBOLS) | st.text(
 )
 
 
+each_kind_with_pieces = pytest.mark.parametrize("kind", ["word", "character"])
+
+
+@each_kind_with_pieces
+@given(text=st.text() | st.text(SYMBOLS))
+def test_pieces_are_what_the_ids_stand_for(kind, text):
+    tokenizer = TOKENIZERS[kind]
+    pieces, ids = tokenizer.pieces(text), tokenizer.encode(text)
+    assert len(pieces) == len(ids)
+    for piece, token_id in zip(pieces, ids, strict=True):
+        known = piece in tokenizer.vocabulary[len(SPECIAL_TOKENS) :]
+        assert known == (token_id != UNK)
+        assert not known or tokenizer.vocabulary[token_id] == piece
+
+
+@each_kind_with_pieces
+@given(text=st.text() | st.text(SYMBOLS))
+def test_pieces_beyond_the_vocabulary_bring_unknown_text_back(kind, text):
+    tokenizer = TOKENIZERS[kind]
+    pieces = tokenizer.pieces(text)
+    beyond = list(dict.fromkeys(pieces))
+    ids = [len(tokenizer) + beyond.index(piece) for piece in pieces]
+    decoded = tokenizer.decode(ids, beyond)
+    assert tokenizer.pieces(decoded) == pieces
+    tokens = tokenizer.tokens(ids, beyond)
+    assert len(tokens) == len(ids) and all(tokens)
+
+
+def test_words_beyond_the_vocabulary_are_written_as_they_are():
+    tokenizer = TOKENIZERS["word"]
+    assert tokenizer.pieces("KaGe likes Zoe-Ann, too") == (
+        ["▁KaGe", "▁likes", "▁Zoe-Ann", ",", "▁too"]
+    )
+    size = len(tokenizer)
+    beyond = ["▁Zoe-Ann", "▁too"]
+    ids = [SOS, *tokenizer.encode("likes"), size, size + 1, UNK, EOS]
+    assert tokenizer.decode(ids, beyond) == "likes Zoe-Ann too <unk>"
+    assert tokenizer.tokens(ids[1:], beyond) == (
+        ["likes", "Zoe-Ann", "too", "<unk>", "<eos>"]
+    )
+    with pytest.raises(ValueError, match=f"from 0 to {size + 1}: .*: {size + 2}"):
+        tokenizer.decode([size + 2], beyond)
+    with pytest.raises(ValueError, match="kind must be 'word' or .*'subword'"):
+        TOKENIZERS["subword"].pieces("a")
+    with pytest.raises(TypeError, match="text must be a string"):
+        tokenizer.pieces(None)
+
+
 @each_kind
 @given(text=LEARNT)
 def test_any_text_that_was_learnt_comes_back(kind, text):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from s2s_keras import decoding, models, translator
+from s2s_keras import batches, decoding, models, translator
 from s2s_keras.models import Seq2Seq
 from s2s_keras.records import Pair, Translation
 from s2s_keras.text import EOS, PAD, SOS, UNK, Tokenizer
@@ -234,6 +234,151 @@ def test_aligning_a_long_source_warns_the_caller(attending):
     with pytest.warns(UserWarning, match=r"texts\[0\] has 6 tokens") as seen:
         attending.align([Pair("w1 w2 w3 w4 w5 w6", "a1")])
     assert seen[0].filename == __file__
+
+
+# Copying
+
+
+@pytest.fixture(scope="module")
+def copying():
+    """A translator that copies nearly every word, known or not."""
+    keras.utils.set_random_seed(11)
+    sizes = {"cell": "gru", "units": 9, "embedding_dim": 5}
+    model = models.pointer_generator(len(SOURCE), len(TARGET), **sizes)
+    (energy,) = (w for w in model.training.weights if "energy" in w.path)
+    energy.assign(4.0 * energy)
+    gate = model.training.get_layer("gate")
+    gate.set_weights([gate.get_weights()[0], np.array([-9.0])])
+    return Translator(model, SOURCE, TARGET, max_length=6)
+
+
+NEW_TEXTS = ["w3 Zork a2", "Xuxu", "Foo Bar Baz Qux, Zork!", "w1 w2", "Zork Zork w3"]
+COPYING = {
+    "greedy": {},
+    "beam_search": {"beam_width": 3, "n_best": 2},
+    "sample": {"seed": 3, "num_samples": 3},
+}
+
+
+@pytest.mark.parametrize("decoding", COPYING)
+def test_words_that_no_vocabulary_holds_are_copied(decoding, copying, monkeypatch):
+    options = {"decoding": decoding} | COPYING[decoding]
+    together = copying.translate(NEW_TEXTS, **options)
+    new = set()
+    for text, found in zip(NEW_TEXTS, together, strict=True):
+        for one in found if isinstance(found, list) else [found]:
+            pieces = SOURCE.pieces(text)
+            words = [piece.strip("▁") for piece in pieces]
+            assert one.source_tokens == [*words, "<eos>"]
+            assert set(one.tokens) <= {*words, "<eos>"}
+            written = [token for token in one.tokens if token != "<eos>"]
+            assert one.text.replace(" ", "") == "".join(written)
+            assert one.weights.shape == (len(one.tokens), len(one.source_tokens))
+            assert one.generation.shape == (len(one.tokens),)
+            assert (one.generation < 0.2).all()
+            new |= set(written) - {*WORDS, *ANSWERS}
+    assert new, "some words must be new"
+    monkeypatch.setattr(translator, "BATCH_SIZE", 2)
+    for found, expected in zip(
+        copying.translate(NEW_TEXTS[::-1], **options)[::-1], together, strict=True
+    ):
+        pair = (found, expected) if isinstance(found, list) else ([found], [expected])
+        assert_same(*pair)
+
+
+def test_aligning_follows_copied_words(copying):
+    pairs = [Pair("w3 Zork a2", "Zork a2 a1"), Pair("Xuxu", "Xuxu Zork")]
+    for pair, found in zip(pairs, copying.align(pairs), strict=True):
+        source, beyond = batches.copying_sources([pair.source], SOURCE, TARGET)
+        target = [[*batches.copied_ids(pair.target, TARGET, beyond[0]), EOS]]
+        expected = decoding.score(copying.seq2seq, source, target)
+        assert found.score == pytest.approx(expected.scores[0], rel=1e-5)
+        np.testing.assert_allclose(found.weights, expected.weights[0], atol=1e-6)
+        target_in = np.array([[SOS, *target[0][:-1]]])
+        generation = copying.seq2seq.generation([source, target_in])
+        np.testing.assert_allclose(found.generation, generation[0], atol=1e-6)
+    assert copying.align(pairs)[0].text == "Zork a2 a1"
+    assert copying.align(pairs)[1].text == "Xuxu <unk>", "it is not in the source"
+
+
+def test_a_loaded_translator_copies_as_the_saved_one(copying, tmp_path):
+    copying.save(tmp_path / "saved")
+    loaded = Translator.load(tmp_path / "saved")
+    found, expected = (each.translate(NEW_TEXTS) for each in (loaded, copying))
+    assert_same(found, expected)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one.generation, other.generation)
+
+
+def test_an_ensemble_copies_too(copying):
+    twice = decoding.ensemble([copying.seq2seq, copying.seq2seq])
+    found = Translator(twice, SOURCE, TARGET, max_length=6).translate(NEW_TEXTS)
+    assert_same(found, copying.translate(NEW_TEXTS))
+    assert found[0].generation is None
+
+
+def pointing_at_each():
+    """A model that answers UNK for its second token, and attends to each in turn."""
+
+    def step(inputs):
+        _, state = inputs
+        lengths, position = state["lengths"], state["position"]
+        token = tf.where(position == 1, UNK, TARGET.encode("a4")[0])
+        token = tf.where(position == lengths, EOS, token)
+        weights = tf.one_hot(position, tf.shape(state["weights"])[1])
+        state = state | {"position": position + 1, "weights": weights}
+        return tf.one_hot(token, len(TARGET)), state
+
+    def encode(source):
+        lengths = tf.math.count_nonzero(source, axis=1, dtype=tf.int32)
+        weights = tf.zeros(tf.shape(source))
+        return {"lengths": lengths, "position": 0 * lengths, "weights": weights}
+
+    return Seq2Seq(None, encode, step)
+
+
+def test_an_unknown_word_may_be_replaced_by_the_one_attended_to():
+    made = Translator(pointing_at_each(), SOURCE, TARGET)
+    texts = ["w3 Zork! w5", "w2 w1", "w7"]
+    plain = made.translate(texts)
+    assert [found.text for found in plain] == [
+        "a4 <unk> a4 a4 a4",
+        "a4 <unk> a4",
+        "a4 <unk>",
+    ]
+    replaced = made.translate(texts, replace_unknown=True)
+    assert [found.text for found in replaced] == [
+        "a4 Zork a4 a4 a4",
+        "a4 w1 a4",
+        "a4 w7",
+    ]
+    assert replaced[0].tokens == ["a4", "Zork", "a4", "a4", "a4", "<eos>"]
+    assert [found.score for found in replaced] == [found.score for found in plain]
+    beams = made.translate(texts, "beam_search", beam_width=2, replace_unknown=True)
+    assert beams[0].text == replaced[0].text
+
+
+def test_unknown_words_are_replaced_by_words_that_attention_found(made):
+    with pytest.raises(ValueError, match="replace_unknown must be False .* attention"):
+        made.translate(TEXTS, replace_unknown=True)
+    subwords = Tokenizer.train([" ".join(WORDS)], "subword", len(SOURCE))
+    cut = Translator(pointing_at_each(), subwords, TARGET)
+    with pytest.raises(ValueError, match="replace_unknown must be False .* 'subword'"):
+        cut.translate(TEXTS, replace_unknown=True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"builder": "pointer_network", "source_features": 2},
+        {"builder": "pointer_network", "source_vocabulary": 13},
+        {"builder": "encoder_decoder", "source_features": 2},
+    ],
+    ids=str,
+)
+def test_a_model_of_vectors_or_places_translates_no_texts(arguments, shared_model):
+    with pytest.raises(ValueError, match="seq2seq must read words and write words"):
+        Translator(shared_model(**arguments, cell="rnn"), SOURCE, TARGET)
 
 
 # Bad input

@@ -11,7 +11,8 @@ def ensemble(models):
     """Joins models to one that averages their probabilities at every step.
 
     Args:
-        models: sequence of `Seq2Seq` with the same source and target ids.
+        models: sequence of `Seq2Seq` with the same source and target ids; all of
+            them copy, or none does.
 
     Returns:
         A `Seq2Seq` for every decoder, without a training graph. Its logits are the
@@ -19,7 +20,8 @@ def ensemble(models):
         its weights are the mean of theirs.
 
     Raises:
-        ValueError: if there is no model, or their vocabularies have different sizes.
+        ValueError: if there is no model, their vocabularies have different sizes, or
+            only some of them copy.
     """
     models = list(models)
     if not models:
@@ -30,6 +32,12 @@ def ensemble(models):
             raise ValueError(
                 f"models must have the same {name}. Received: sizes {sorted(sizes)}"
             )
+
+    if len({model.copies for model in models}) > 1:
+        raise ValueError(
+            "models must all copy, or none of them, since their sources differ. "
+            f"Received: copies {[model.copies for model in models]}"
+        )
 
     def encoder(source):
         return _state([model.encoder(source) for model in models])
@@ -44,8 +52,10 @@ def ensemble(models):
         )
         return mean, _state([member for _, member in steps])
 
-    shared = ("source_vocabulary", "target_vocabulary")
-    config = {name: models[0].config[name] for name in shared if models[0].config}
+    shared = ["source_vocabulary", "target_vocabulary"]
+    shared += ["builder"] if models[0].copies else []  # it says how to read sources
+    own = models[0].config
+    config = {name: own[name] for name in shared if name in own}
     return Seq2Seq(training=None, encoder=encoder, step=step, config=config)
 
 

@@ -88,13 +88,17 @@ class AttentionDecoder(keras.layers.Layer):
         """Takes one step: returns the output, the weights and the new state."""
         raise NotImplementedError
 
+    def told(self, state):
+        """Returns what the attention is told of the state, as call arguments."""
+        return {"position": state.get("position")}
+
     def call(self, inputs, state, memory, memory_mask, keys=None, training=False):
         if keys is None:
             keys = self.attention.project(memory)
 
         def attend(query, state):
             return self.attention(
-                query, memory, memory_mask, keys=keys, position=state.get("position")
+                query, memory, memory_mask, keys=keys, **self.told(state)
             )
 
         def step(carry, inputs):

@@ -4,8 +4,35 @@ A builder makes every layer once and calls it in the training graph, in the enco
 and in the step graph. Nothing is looked up in a finished model.
 """
 
-from s2s_keras.models.builders import attention_seq2seq, build, encoder_decoder
+from s2s_keras.models.builders import attention_seq2seq, encoder_decoder
 from s2s_keras.models.embeddings import set_embedding
+from s2s_keras.models.pointers import pointer_generator, pointer_network
 from s2s_keras.models.seq2seq import Seq2Seq
 
-__all__ = ["Seq2Seq", "attention_seq2seq", "build", "encoder_decoder", "set_embedding"]
+__all__ = [
+    "Seq2Seq",
+    "attention_seq2seq",
+    "build",
+    "encoder_decoder",
+    "pointer_generator",
+    "pointer_network",
+    "set_embedding",
+]
+
+_BUILDERS = {
+    "encoder_decoder": encoder_decoder,
+    "attention_seq2seq": attention_seq2seq,
+    "pointer_network": pointer_network,
+    "pointer_generator": pointer_generator,
+}
+
+
+def build(config):
+    """Returns a model with fresh weights from a `Seq2Seq.config`."""
+    arguments = dict(config)
+    name = arguments.pop("builder", None)
+    if name not in _BUILDERS:
+        raise ValueError(
+            f"config['builder'] must be one of {sorted(_BUILDERS)}. Received: {name!r}"
+        )
+    return _BUILDERS[name](**arguments)

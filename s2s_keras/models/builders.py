@@ -1,13 +1,7 @@
-"""Builders of models, and the way back from a configuration to a model."""
+"""Builders of models that write words, without attention and with it."""
 
 import keras
 
-from s2s_keras.arguments import (
-    check_choice,
-    check_number,
-    check_switch,
-    check_whole,
-)
 from s2s_keras.layers import (
     BahdanauDecoder,
     InputFeedingDecoder,
@@ -15,26 +9,15 @@ from s2s_keras.layers import (
     LocalPredictiveAttention,
 )
 from s2s_keras.layers.attention import SCORES
-from s2s_keras.layers.recurrent import CELLS
 from s2s_keras.models import parts
-from s2s_keras.text import SPECIAL_TOKENS
-
-
-def build(config):
-    """Returns a model with fresh weights from a `Seq2Seq.config`."""
-    arguments = dict(config)
-    name = arguments.pop("builder", None)
-    if name not in BUILDERS:
-        raise ValueError(
-            f"config['builder'] must be one of {sorted(BUILDERS)}. Received: {name!r}"
-        )
-    return BUILDERS[name](**arguments)
+from s2s_keras.models.options import STACK, check
 
 
 def encoder_decoder(
     source_vocabulary,
     target_vocabulary,
     *,
+    source_features=None,
     cell="lstm",
     units=256,
     embedding_dim=128,
@@ -57,8 +40,10 @@ def encoder_decoder(
     The encoder's final state is all that the decoder learns of the source.
 
     Args:
-        source_vocabulary: number of source ids.
+        source_vocabulary: number of source ids; None where the source holds vectors.
         target_vocabulary: number of target ids.
+        source_features: numbers in each vector of the source, such as 2 for points,
+            which a dense layer brings to `embedding_dim`; None where it holds ids.
         cell: `"lstm"`, `"gru"` or `"rnn"`.
         units: size of every hidden state of the decoder, and of each direction of
             the encoder. With `bidirectional=True` a dense layer (tanh for the hidden
@@ -104,18 +89,17 @@ def encoder_decoder(
         ValueError: if an argument is none of the above.
     """
     config = {"builder": "encoder_decoder", **locals()}
-    _check(config)
+    check(config)
     shared = {name: config[name] for name in STACK}
+    source, embedded, mask = parts.read_source(config)
     encode = parts.Encoder(
-        parts.embedding("source", source_vocabulary, config),
         bidirectional=bidirectional,
         reverse_source=reverse_source,
         attended=False,
         **shared,
     )
     decode = parts.Decoder(*parts.target_ends(config), context=context, **shared)
-    source = keras.Input((None,), dtype="int32", name="source")
-    _, _, state = encode(source)
+    _, state = encode(embedded, mask)
     if context == "every_step":
         state["context"] = state[f"hidden_{layers}"]
     return parts.three_graphs(source, state, decode, config)
@@ -125,6 +109,7 @@ def attention_seq2seq(
     source_vocabulary,
     target_vocabulary,
     *,
+    source_features=None,
     score="additive",
     placement="luong",
     input_feeding=False,
@@ -150,8 +135,10 @@ def attention_seq2seq(
     """Builds an encoder–decoder whose decoder attends to the source.
 
     Args:
-        source_vocabulary: number of source ids.
+        source_vocabulary: number of source ids; None where the source holds vectors.
         target_vocabulary: number of target ids.
+        source_features: numbers in each vector of the source, such as 2 for points,
+            which a dense layer brings to `embedding_dim`; None where it holds ids.
         score: `"additive"`, `"concat"`, `"dot"`, `"scaled_dot"`, `"general"`,
             `"cosine"` or `"location"`; `s2s_keras.layers.attention` has the equations.
         placement: `"luong"` attends with the top layer's new hidden state, after the
@@ -208,7 +195,7 @@ def attention_seq2seq(
         ValueError: if an argument is none of the above.
     """
     config = {"builder": "attention_seq2seq", **locals()}
-    _check(config)
+    check(config)
     if input_feeding and placement == "bahdanau":
         raise ValueError(
             "input_feeding must be False with placement='bahdanau', which shows the "
@@ -221,8 +208,8 @@ def attention_seq2seq(
             f"Received: {recurrent_dropout!r}"
         )
     shared = {name: config[name] for name in STACK}
+    source, embedded, mask = parts.read_source(config)
     encode = parts.Encoder(
-        parts.embedding("source", source_vocabulary, config),
         bidirectional=bidirectional,
         reverse_source=reverse_source,
         attended=True,
@@ -230,13 +217,12 @@ def attention_seq2seq(
     )
     attention = _attention(config)
     decode = _attending_decoder(attention, config)
-    source = keras.Input((None,), dtype="int32", name="source")
-    memory, mask, state = encode(source)
+    memory, state = encode(embedded, mask)
     if bidirectional and attention.compares_directly:
         memory = keras.layers.Dense(units, use_bias=False, name="bridge_memory")(memory)
-    state |= {"memory": memory, "memory_mask": mask, "weights": _no_weights(mask)}
+    state |= {"memory": memory, "memory_mask": mask, "weights": parts.no_weights(mask)}
     if attention.needs_position:
-        state["position"] = keras.ops.zeros_like(source[:, 0])
+        state["position"] = keras.ops.zeros_like(mask[:, 0], dtype="int32")
     if input_feeding:
         state["attentional"] = keras.ops.zeros_like(state["hidden_1"])
     return parts.three_graphs(source, state, decode, config)
@@ -274,65 +260,3 @@ def _attending_decoder(attention, config):
         return parts.LoopingDecoder(*ends, loop=loop, dropout=dropout, readout=readout)
     loop = InputFeedingDecoder(attention, **stack, name="decoder")
     return parts.LoopingDecoder(*ends, loop=loop, dropout=dropout)
-
-
-def _no_weights(mask):
-    """Returns the attention weights before the first step."""
-    return keras.ops.zeros_like(mask, dtype="float32")  # (batch, source_length)
-
-
-STACK = (
-    *("cell", "units", "layers", "dropout", "residual", "layer_norm"),
-    *("recurrent_initializer", "forget_bias", "recurrent_dropout"),
-)
-CHOICES = {
-    "cell": tuple(CELLS),
-    "context": ("initial", "every_step"),
-    "score": tuple(SCORES),
-    "placement": ("luong", "bahdanau"),
-    "local": (None, "monotonic", "predictive"),
-    "recurrent_initializer": ("orthogonal", "glorot_uniform"),
-}
-SWITCHES = (
-    "bidirectional",
-    "reverse_source",
-    "input_feeding",
-    "tie_embeddings",
-    "residual",
-    "layer_norm",
-    "forget_bias",
-)
-LEAST = {
-    "source_vocabulary": len(SPECIAL_TOKENS) + 1,
-    "target_vocabulary": len(SPECIAL_TOKENS) + 1,
-    "units": 1,
-    "embedding_dim": 1,
-    "layers": 1,
-    "window": 1,
-    "longest": 1,
-}
-SHARE = ("at least 0 and below 1", lambda value: 0.0 <= value < 1.0)
-RANGES = {
-    "dropout": SHARE,
-    "embedding_dropout": SHARE,
-    "recurrent_dropout": SHARE,
-    "embedding_stddev": ("above 0", lambda value: value > 0.0),
-}
-
-
-def _check(config):
-    """Raises ValueError for the first argument of a builder that cannot be."""
-    for name in [name for name in CHOICES if name in config]:
-        check_choice(name, config[name], CHOICES[name])
-    for name in [name for name in SWITCHES if name in config]:
-        check_switch(name, config[name])
-    for name in [name for name in LEAST if name in config]:
-        check_whole(name, config[name], LEAST[name])
-    for name in [name for name in RANGES if name in config]:
-        check_number(name, config[name], *RANGES[name])
-
-
-BUILDERS = {
-    "encoder_decoder": encoder_decoder,
-    "attention_seq2seq": attention_seq2seq,
-}

@@ -5,20 +5,49 @@ import keras
 from s2s_keras.layers import (
     Bidirectional,
     ConcatenateContext,
+    CopyDistribution,
+    ItemsAt,
+    KnownTokens,
     PaddingMask,
     Recurrent,
     ReverseSequence,
     TiedEmbedding,
+    Visited,
     WordDropout,
 )
 from s2s_keras.layers.recurrent import state_names
 from s2s_keras.models.seq2seq import Seq2Seq
 
-_OF_THE_SOURCE = ("memory", "memory_mask", "keys", "weights")
+OF_EACH_STEP = ("weights", "generation")  # what a state says of the last step alone
+_NOT_OF_THE_LOOP = (
+    *("memory", "memory_mask", "keys", "extended_ids"),
+    *OF_EACH_STEP,
+)
+
+
+def read_source(config):
+    """Makes what a model reads of a source: `inputs, embedded, mask`, all symbolic."""
+    if config.get("source_features"):
+        inputs = {
+            "vectors": keras.Input((None, config["source_features"]), name="vectors"),
+            "mask": keras.Input((None,), dtype="bool", name="mask"),
+        }
+        embed = keras.layers.Dense(config["embedding_dim"], name="source_embedding")
+        embed = _dropping_words(embed, "source", config)
+        return inputs, embed(inputs["vectors"]), inputs["mask"]
+    if config["builder"] == "pointer_generator":
+        names = ("ids", "extended_ids")
+        inputs = {n: keras.Input((None,), dtype="int32", name=n) for n in names}
+        ids = inputs["ids"]
+    else:
+        ids = inputs = keras.Input((None,), dtype="int32", name="source")
+    mask = PaddingMask(name="source_mask")(ids)  # (batch, source_length)
+    embed = embedding("source", config["source_vocabulary"], config)
+    return inputs, embed(ids), mask  # (batch, source_length, embedding_dim)
 
 
 class Encoder:
-    """The layers that read a source, made once: `source -> memory, mask, state`.
+    """The layers that read a source: `embedded, mask -> memory, state`.
 
     With `attended=False` nobody reads the memory, so nothing is done to it: weights of
     a normalization would never get a gradient.
@@ -26,7 +55,6 @@ class Encoder:
 
     def __init__(
         self,
-        embedding,
         *,
         cell,
         units,
@@ -42,8 +70,6 @@ class Encoder:
         reader = Bidirectional if bidirectional else Recurrent
         numbers = range(1, layers + 1)
         self.names = state_names(cell)
-        self.embedding = embedding
-        self.mask = PaddingMask(name="source_mask")
         self.reverse = ReverseSequence(name="reversed") if reverse_source else None
         self.turn_back = ReverseSequence(name="turned_back")
         self.dropouts = [dropping(dropout, f"source_dropout_{n}") for n in numbers]
@@ -69,9 +95,8 @@ class Encoder:
             if bidirectional
         }
 
-    def __call__(self, source):
-        mask = self.mask(source)  # (batch, source_length)
-        memory = self.embedding(source)  # (batch, source_length, embedding_dim)
+    def __call__(self, embedded, mask):
+        memory = embedded  # (batch, source_length, embedding_dim)
         if self.reverse:
             memory = self.reverse(memory, mask)
         state = {}
@@ -84,7 +109,7 @@ class Encoder:
                 state[name] = bridge(tensor) if bridge else tensor  # (batch, units)
         if self.reverse:
             memory = self.turn_back(memory, mask)  # in the source's order again
-        return memory, mask, state
+        return memory, state
 
 
 class Decoder:
@@ -199,27 +224,83 @@ class LoopingDecoder:
 
     def __call__(self, tokens, state):
         embedded = self.drop(self.embedding(tokens))
+        outputs, after = self.write(embedded, state)
+        if self.readout:
+            outputs = self.readout(self.beside([outputs, embedded]))
+        return self.output(self.output_dropout(outputs)), after
+
+    def write(self, embedded, state):
+        """Returns the loop's outputs and the state after the last."""
         outputs, weights, after = self.loop(
             embedded,
-            {name: state[name] for name in state if name not in _OF_THE_SOURCE},
+            {name: state[name] for name in state if name not in _NOT_OF_THE_LOOP},
             state["memory"],
             state["memory_mask"],
             keys=state.get("keys"),
         )
-        if self.readout:
-            outputs = self.readout(self.beside([outputs, embedded]))
-        logits = self.output(self.output_dropout(outputs))
-        return logits, {**state, **after, "weights": weights}
+        return outputs, {**state, **after, "weights": weights}
 
 
-def three_graphs(source, state, decode, config):
+class CopyingDecoder(LoopingDecoder):
+    """A decoder that generates words or copies them (See et al., 2017, section 2.2)."""
+
+    def __init__(self, embedding, output, *, vocabulary, **shared):
+        known = KnownTokens(vocabulary, name="known")
+        super().__init__(lambda tokens: embedding(known(tokens)), output, **shared)
+        self.gate = keras.layers.Dense(1, dtype="float32", name="gate")
+        self.distribution = CopyDistribution(name="distribution")
+
+    def __call__(self, tokens, state):
+        embedded = self.drop(self.embedding(tokens))
+        outputs, after = self.write(embedded, state)
+        gate = self.gate(self.beside([outputs, embedded]))  # equation 8
+        logits = self.output(self.output_dropout(self.readout(outputs)))  # equation 4
+        mixed = self.distribution(
+            logits, gate, after["weights"], state["extended_ids"]
+        )  # (batch, [target_length,] extended_vocabulary)
+        generation = keras.ops.sigmoid(gate[..., 0])  # (batch, [target_length])
+        return mixed, {**after, "generation": generation}
+
+
+class PointingDecoder(Decoder):
+    """A decoder whose answers are items of the source (Vinyals et al., 2015)."""
+
+    def __init__(self, *, pointer, distinct, **shared):
+        super().__init__(ItemsAt(name="items_at"), None, **shared)
+        self.attention = pointer
+        self.visited = Visited(name="visited") if distinct else None
+
+    def __call__(self, tokens, state):
+        hidden, after = self.write(self.embedding(tokens, state["items"]), state)
+        pointed = None
+        if self.visited:
+            pointed = self.visited(tokens, state["pointed"])
+            steps = len(tokens.shape) == 2
+            after["pointed"] = pointed[:, -1] if steps else pointed
+        logits, after["weights"] = self.attention(
+            self.output_dropout(hidden),
+            state["memory"],
+            state["memory_mask"],
+            keys=state.get("keys"),
+            pointed=pointed,
+        )
+        return logits, after
+
+
+def three_graphs(source, state, decode, config, penalty=None):
     """Joins an encoder's symbolic `state` and `decode` to a `Seq2Seq`.
 
-    The graph `chunk` is there too, for training alone.
+    The graphs that training, figures or reports alone read are there too. `penalty` is
+    a function of the attention weights, whose values join the loss.
     """
     target_in = keras.Input((None,), dtype="int32", name="target_in")
     token = keras.Input((), dtype="int32", name="token")
     logits, after = decode(target_in, state)
+    several = {  # graphs of what a whole target makes of the decoder
+        "attention": after.get("weights"),
+        "generation": after.get("generation"),
+        "penalized": penalty and [logits, penalty(after["weights"])],
+    }
     attends = "memory" in state
     if attends and decode.attention.has_keys:  # a layer of its own in encoder alone
         state = {**state, "keys": decode.attention.project(state["memory"])}
@@ -227,25 +308,34 @@ def three_graphs(source, state, decode, config):
         name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
         for name, tensor in state.items()
     }
-    if attends:  # no step reads the last weights; Keras 3.10 refuses an unread input
-        keras.ops.stop_gradient(state_in["weights"])
+    for name in OF_EACH_STEP:  # no step reads them; Keras 3.10 refuses an unread input
+        if name in state_in:
+            keras.ops.stop_gradient(state_in[name])
     inputs = [source, target_in]
     return Seq2Seq(
         training=keras.Model(inputs, logits, name="training"),
         encoder=keras.Model(source, state, name="encoder"),
         step=keras.Model([token, state_in], decode(token, state_in), name="step"),
         chunk=keras.Model([target_in, state_in], _chunk(decode, target_in, state_in)),
-        attention=keras.Model(inputs, after["weights"]) if attends else None,
         config=config,
+        **{
+            name: keras.Model(inputs, outputs)
+            for name, outputs in several.items()
+            if outputs is not None
+        },
     )
+
+
+def no_weights(mask):
+    """Returns the attention weights before the first step."""
+    return keras.ops.zeros_like(mask, dtype="float32")  # (batch, source_length)
 
 
 def _chunk(decode, tokens, state):
     """Takes the steps of `tokens (batch, length)`: `-> logits, state`."""
     logits, after = decode(tokens, state)
-    if "weights" in after:
-        after = {**after, "weights": after["weights"][:, -1]}
-    return logits, after
+    last = {name: after[name][:, -1] for name in OF_EACH_STEP if name in after}
+    return logits, {**after, **last}
 
 
 def embedding(side, vocabulary, config):

@@ -13,9 +13,9 @@ class Seq2Seq:
     """A sequence-to-sequence model.
 
     Attributes:
-        training: `[source, target_in]`, two int32 tensors `(batch, source_length)`
-            and `(batch, target_length)` → logits `(batch, target_length,
-            vocabulary)`.
+        training: `[source, target_in]` → logits `(batch, target_length, vocabulary)`.
+            The source is an int32 tensor `(batch, source_length)` or a dict of tensors
+            (see `batches`), `target_in` an int32 tensor `(batch, target_length)`.
         encoder: `source` → `state`, a dict of tensors, batch first.
         step: `[token, state]`, a token an int32 tensor `(batch,)` → `(logits,
             state)`, logits `(batch, vocabulary)` and a state of the same structure.
@@ -25,6 +25,11 @@ class Seq2Seq:
         chunk: `[tokens, state]`, tokens an int32 tensor `(batch, length)` → logits
             `(batch, length, vocabulary)` and the state after them; `length` steps at
             once, from the layers of `training`. Training alone reads it.
+        penalized: where each step costs more than its token's cross-entropy,
+            `[source, target_in]` → logits as of `training` and the cost
+            `(batch, target_length)`. Training alone reads it.
+        generation: where the model copies, `[source, target_in]` → the probability of
+            generating instead, `(batch, target_length)`.
         config: the builder's name and its arguments, from which `build` makes the
             same model with fresh weights.
         compiled: the searches that `decoding` has compiled for this model.
@@ -37,8 +42,15 @@ class Seq2Seq:
     step: Callable
     attention: Callable | None = None
     chunk: Callable | None = None
+    penalized: Callable | None = None
+    generation: Callable | None = None
     config: dict = dataclasses.field(default_factory=dict)
     compiled: dict = dataclasses.field(default_factory=dict, repr=False)
+
+    @property
+    def copies(self):
+        """Whether ids from `target_vocabulary` on stand for the source's own words."""
+        return self.config.get("builder") == "pointer_generator"
 
     def summary(self, **kwargs):
         """Prints Keras' summary of the training graph; it holds every layer."""
