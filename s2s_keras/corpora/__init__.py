@@ -12,6 +12,7 @@ import difflib
 import functools
 
 from s2s_keras.corpora import (
+    cmudict,
     convex_hull,
     copying,
     docstrings,
@@ -20,6 +21,7 @@ from s2s_keras.corpora import (
     memory,
     multi30k,
     phrasebook,
+    scan,
     sorting,
     tatoeba,
     toy,
@@ -39,6 +41,8 @@ _READERS = {
     },
     "copying": copying.read,
     "docstrings": docstrings.read,
+    "scan/simple": functools.partial(scan.read, "scan/simple"),
+    "scan/length": functools.partial(scan.read, "scan/length"),
     "phrasebook": phrasebook.read,
     "phrasebook/length": phrasebook.read_length,
     "phrasebook/composition": phrasebook.read_composition,
@@ -47,9 +51,16 @@ _READERS = {
         for length in sorting.LENGTHS
     },
     **{name: functools.partial(convex_hull.read, name) for name in convex_hull.RANGES},
+    "scan/addprim_jump": functools.partial(scan.read, "scan/addprim_jump"),
+    "scan/addprim_turn_left": functools.partial(scan.read, "scan/addprim_turn_left"),
     "tatoeba": tatoeba.read,
     "multi30k": multi30k.read,
+    "cmudict": cmudict.read,
+    "cmudict/stress": functools.partial(cmudict.read, stress=True),
 }
+
+# The files of a corpus whose name is not the folder they are in.
+_PUBLISHED = {"scan/simple": scan.PUBLISHED}
 
 
 def names() -> tuple[str, ...]:
@@ -58,9 +69,9 @@ def names() -> tuple[str, ...]:
 
 
 def is_here(name: str) -> bool:
-    """Returns whether `load(name)` would need no download."""
-    files = [path for path in downloads.FILES if path.split("/")[0] == name]
-    return all(map(downloads.is_here, files))
+    """Returns whether `load(name)` needs no download to give what is published."""
+    of_that_name = (path for path in downloads.FILES if path.split("/")[0] == name)
+    return all(map(downloads.is_here, _PUBLISHED.get(name, of_that_name)))
 
 
 def load(name: str) -> Corpus:
@@ -79,7 +90,8 @@ def load(name: str) -> Corpus:
         ValueError: `name` is unknown, or a file in the folder that the environment
             variable S2S_KERAS_DATA names is not the published one.
         DataUnavailable: a file is in neither S2S_KERAS_DATA nor the cache, and could
-            not be downloaded.
+            not be downloaded. (For "scan/simple" another split is drawn then, with a
+            warning.)
         ImportError: the corpus needs a package that is not installed.
     """
     if not isinstance(name, str):

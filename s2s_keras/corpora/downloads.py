@@ -31,6 +31,10 @@ _TATOEBA = (
     "https://raw.githubusercontent.com/vvvLong/BiLSTM_Seq2Seq_with_Attention/"
     "25530967f38089e196df9cce92bf11c5ed187442/data/"
 )
+_SCAN = (
+    "https://raw.githubusercontent.com/brendenlake/SCAN/"
+    "c4b756cbc010d75c912f16c42c8f15dc6b7e6c8f/simple_split/"
+)
 
 # By the path that a copy has below S2S_KERAS_DATA and below the cache.
 FILES = {
@@ -57,6 +61,14 @@ FILES = {
     "multi30k/test_2016_flickr.en.gz": PublishedFile(
         _MULTI30K + "test_2016_flickr.en.gz",
         "611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9",
+    ),
+    "scan/tasks_train_simple.txt": PublishedFile(
+        _SCAN + "tasks_train_simple.txt",
+        "941bb8a088c5f53ceff12fde902dc008933cf0c4203cc672c47b5f79d73262dd",
+    ),
+    "scan/tasks_test_simple.txt": PublishedFile(
+        _SCAN + "tasks_test_simple.txt",
+        "1fe1c8f5a19d0dc40e41bab94278f45f66f3dc415a978bd29855a23440610fc6",
     ),
     "tatoeba/cmn.txt": PublishedFile(
         _TATOEBA + "cmn.txt",
