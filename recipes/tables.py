@@ -30,16 +30,26 @@ from nbformat import NotebookNode
 from recipes import (
     beam_width_tables,
     exposure_bias_tables,
+    initialization_tables,
+    memory_tables,
     phrasebook_tables,
+    remedies_tables,
+    source_reversal_tables,
+    transfer_tables,
     translation_tables,
 )
 from tools import notebooks
 
 REGIONS = {  # name: function that returns the text
-    **phrasebook_tables.REGIONS,
-    **translation_tables.REGIONS,
     **beam_width_tables.REGIONS,
     **exposure_bias_tables.REGIONS,
+    **initialization_tables.REGIONS,
+    **memory_tables.REGIONS,
+    **phrasebook_tables.REGIONS,
+    **remedies_tables.REGIONS,
+    **source_reversal_tables.REGIONS,
+    **transfer_tables.REGIONS,
+    **translation_tables.REGIONS,
 }
 MARKS = {
     "markdown": (r"<!-- results: ([^\n]+) -->", "<!-- end of results -->"),
