@@ -66,7 +66,7 @@ RUNS = {
     "word dropout": changed(BASE, model={"embedding_dropout": 0.15}),
 }
 VECTORS = "glove-6b-50d"
-NEIGHBORS_OF = ("dog", "red", "eat", "three", "Monday", "beautiful")
+NEIGHBORS_OF = ("dog", "red", "eat", "three", "Sunday", "beautiful")
 EXAMPLES = 8  # back-translations that the results keep
 
 
@@ -137,9 +137,15 @@ def set_vectors(translator: Translator, kind: str, corpus: Corpus, seed: int) ->
 
 
 def neighbors(word: str, vectors, tokenizer, count: int = 5) -> list[tuple[str, float]]:
-    """Returns the words whose vectors point most nearly where a word's does."""
+    """Returns the words whose vectors point most nearly where a word's does.
+
+    Raises:
+        ValueError: the word has no vector that was read.
+    """
     rows = vectors.matrix / np.linalg.norm(vectors.matrix, axis=1, keepdims=True)
     (token_id,) = tokenizer.encode(word)
+    if not vectors.found[token_id]:
+        raise ValueError(f"word must have a vector. Received: {word!r}, which has none")
     cosines = np.where(vectors.found, rows @ rows[token_id], -1)  # (vocabulary,)
     names = tokenizer.tokens(range(len(tokenizer)))
     nearest = {}  # "The" has the vector of "the": one of them is enough

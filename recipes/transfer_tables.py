@@ -33,19 +33,31 @@ def scores() -> str:
     rows = []
     for name, words in IN_WORDS.items():
         runs = _runs(name)
-        better = sum(
-            _perplexity(run) < _perplexity(other) for run, other in _pairs(name)
-        )
         cells = [
             mean_and_spread([_perplexity(run) for run in runs], 2),
             mean_and_spread([run["test"]["bleu"]["value"] for run in runs], 1),
             mean_and_spread([run["test"]["chrf"]["value"] for run in runs], 1),
-            "–" if name == SCRATCH else f"{better} of {len(runs)}",
+            _seeds_better(name),
             mean_and_spread([run["best_epoch"] + 1 for run in runs], 1),
             mean_and_spread([run["perplexity"]["phrasebook"] for run in runs], 1),
             mean_and_spread([run["cpu_seconds"] for run in runs], 1),
         ]
         rows.append([words, *cells])
+    return table(head, rows)
+
+
+def in_short() -> str:
+    """Writes a line for each run, with few columns."""
+    rows = [
+        [
+            words,
+            mean_and_spread([_perplexity(run) for run in _runs(name)], 2),
+            _seeds_better(name),
+            mean_and_spread([run["test"]["chrf"]["value"] for run in _runs(name)], 1),
+        ]
+        for name, words in IN_WORDS.items()
+    ]
+    head = ("what is borrowed", "perplexity", "seeds with a lower one", "chrF2")
     return table(head, rows)
 
 
@@ -102,17 +114,41 @@ def back_translations() -> str:
     """Writes a line for each kept example of the first seed."""
     made = _runs("back-translations")[0]["back_translation"]["examples"]
     head = ("English", "Chinese that the model made", "Chinese of `phrasebook`")
-    return table(head, made, words=3)
+    rows = [[text.replace("<", r"\<") for text in example] for example in made]
+    return table(head, rows, words=3)  # Markdown takes a bare <unk> for HTML
+
+
+def forgetting() -> str:
+    """Writes what a pretrained model knows before and after it is fine-tuned."""
+    pretrained, mixed = _runs("pretrained"), _runs("genuine pairs")
+    stages = {
+        "pretrained on `phrasebook`": [run["pretrained"] for run in pretrained],
+        "then fine-tuned on `hsk`": [run["perplexity"] for run in pretrained],
+        "trained on a mixture of both": [run["perplexity"] for run in mixed],
+    }
+    rows = [
+        [
+            stage,
+            mean_and_spread([found["hsk"] for found in several], 1),
+            mean_and_spread([found["phrasebook"] for found in several], 2),
+        ]
+        for stage, several in stages.items()
+    ]
+    head = ("model", "perplexity on `hsk`", "perplexity on `phrasebook`")
+    return table(head, rows)
 
 
 def _perplexity(run: dict) -> float:
     return run["perplexity"]["hsk"]
 
 
-def _pairs(name: str) -> list[tuple[dict, dict]]:
-    """Returns each run of a name with the run from scratch of the same seed."""
-    scratch = {run["seed"]: run for run in _runs(SCRATCH)}
-    return [(run, scratch[run["seed"]]) for run in _runs(name)]
+def _seeds_better(name: str) -> str:
+    """Counts the seeds with a lower perplexity than from scratch, in words."""
+    if name == SCRATCH:
+        return "–"
+    runs, scratch = _runs(name), {run["seed"]: run for run in _runs(SCRATCH)}
+    better = [_perplexity(run) < _perplexity(scratch[run["seed"]]) for run in runs]
+    return f"{sum(better)} of {len(runs)}"
 
 
 def _runs(name: str) -> list[dict]:
@@ -122,9 +158,11 @@ def _runs(name: str) -> list[dict]:
 
 REGIONS = {
     "transfer scores": scores,
+    "transfer in short": in_short,
     "transfer signatures": signatures,
     "transfer curves": curves,
     "transfer tests": tests,
     "transfer neighbors": neighbors,
     "transfer back-translations": back_translations,
+    "transfer forgetting": forgetting,
 }

@@ -50,6 +50,8 @@ def test_results_are_those_of_the_recipe_as_it_is(path):
         pairs = 3_846 if settings["added"] is None else 2 * 3_846
         made = result.get("back_translation", {"empty": 0})
         assert result["pairs"] == pairs - made["empty"]
+        if settings["vectors"]:
+            assert result["neighbors"].keys() == set(transfer.NEIGHBORS_OF)
 
 
 @pytest.fixture
@@ -106,7 +108,7 @@ def test_vectors_are_frozen_fine_tuned_or_shuffled(
     assert len(told["neighbors"]["the"]) == 5
 
     layer = translator.seq2seq.training.get_layer("target_embedding")
-    before = np.array(layer.embeddings)
+    before = layer.embeddings.numpy().copy()
     expected = transfer.load_vectors(path, tokenizer).matrix
     assert np.array_equal(before, expected) == (kind != "shuffled")
     np.testing.assert_array_equal(np.sort(before, axis=0), np.sort(expected, axis=0))
@@ -126,6 +128,8 @@ def test_neighbors_are_found_words_by_cosine_without_the_word_itself():
     nearest = transfer.neighbors("a", known, tokenizer, count=2)
     assert [word for word, _ in nearest] == ["c", "b"]
     assert nearest[1][1] == pytest.approx(1 / math.sqrt(2))
+    with pytest.raises(ValueError, match="'d'"):  # its row is noise
+        transfer.neighbors("d", known, tokenizer)
 
 
 # Tables
@@ -147,11 +151,12 @@ def two_seeds(monkeypatch):
                     "bleu": {"value": 1.0, "name": "BLEU", "signature": "one"},
                     "chrf": {"value": 2.0, "name": "chrF2", "signature": "two"},
                 },
+                "pretrained": {"hsk": 2_000.0 + seed, "phrasebook": 1.5},
                 "best_epoch": 0,
                 "cpu_seconds": 3.0,
                 "valid_losses": [0.0, math.log(2)],
                 "neighbors": {"dog": [["cat", 0.5]]},
-                "back_translation": {"examples": [["I", "我", "我"]]},
+                "back_translation": {"examples": [["I", "<unk>", "我"]]},
             }
             for seed in (0, 1)
         ]
@@ -167,6 +172,9 @@ def test_the_table_has_a_line_for_each_run(two_seeds):
     assert "| 10.00 ± 0.71 | 1.0 ± 0.0 | 2.0 ± 0.0 | 1 of 2 | 1.0 ± 0.0 |" in pretrained
     (nothing,) = [line for line in lines if line.startswith("| nothing |")]
     assert "| – |" in nothing
+    short = transfer_tables.in_short().splitlines()
+    assert len(short) == len(lines)
+    assert "| 10.00 ± 0.71 | 1 of 2 | 2.0 ± 0.0 |" in "\n".join(short)
 
 
 def test_literals_and_short_tables_hold_what_was_measured(two_seeds):
@@ -177,7 +185,11 @@ def test_literals_and_short_tables_hold_what_was_measured(two_seeds):
     assert names["TEST_SCORES"]["pretrained"]["perplexity"] == [9.5, 10.5]
     assert transfer_tables.signatures() == "- BLEU: `one`\n- chrF2: `two`"
     assert "| dog | cat 0.50 |" in transfer_tables.neighbors()
-    assert "| I | 我 | 我 |" in transfer_tables.back_translations()
+    assert r"| I | \<unk> | 我 |" in transfer_tables.back_translations()
+    before, after, mixed = transfer_tables.forgetting().splitlines()[2:]
+    assert before.endswith("| 2000.5 ± 0.7 | 1.50 ± 0.00 |")
+    assert after.endswith("| 10.0 ± 0.7 | 2.00 ± 0.00 |")
+    assert mixed.endswith("| 10.0 ± 0.0 | 2.00 ± 0.00 |")
 
 
 def test_a_missing_run_is_named(monkeypatch):
