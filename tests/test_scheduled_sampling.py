@@ -205,10 +205,12 @@ def one_step(model, sampling, batch):
 @pytest.mark.parametrize("arguments", MODELS.values(), ids=MODELS)
 @pytest.mark.parametrize("sampling", [RIGHT, OWN, ScheduledSampling(None, least=0.5)])
 def test_the_training_graph_on_mixed_tokens_is_the_loop_over_the_step(
-    sampling, arguments, shared_model, random_batch
+    sampling, arguments, shared_model, batch_of
 ):
     model = shared_model(**arguments)
-    source, target_in, target_out, weight = map(tf.constant, random_batch())
+    source, target_in, target_out, weight = tf.nest.map_structure(
+        tf.constant, batch_of(arguments)
+    )
     loss, gradients = one_step(
         model, sampling, ((source, target_in), target_out, weight)
     )
