@@ -53,9 +53,7 @@ def test_runs_differ_in_what_their_names_say(name):
 # Tiny runs
 
 
-@pytest.mark.parametrize(
-    "name", ["pointer, convex hull of 5-10", "attention, sorting of 5"]
-)
+@pytest.mark.parametrize("name", ["pointer, convex hull of 5", "plain, sorting of 5"])
 def test_a_tiny_run_points_or_writes(name, monkeypatch):
     monkeypatch.setattr(pointers, "TESTED", 4)
     settings = changed(pointers.RUNS[name], tasks=30, epochs=1, model=SMALL)
