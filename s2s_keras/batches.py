@@ -21,7 +21,8 @@ import numpy as np
 import tensorflow as tf
 
 from s2s_keras.arguments import check_whole
-from s2s_keras.text import EOS, PAD, SOS, SPECIAL_TOKENS, UNK
+from s2s_keras.layers.pointing import FIRST
+from s2s_keras.text import EOS, PAD, SOS, UNK
 
 POOL = 100
 
@@ -125,17 +126,13 @@ def make(
         ]
         source = {"ids": source, "extended_ids": _ragged(extended)}
         sources = [sources, extended]
-    plan = _Plan(lengths, batch_size, seed, shuffle, bucket)
-    report = Report(
-        pairs=len(kept),
-        dropped=len(pairs) - len(kept),
-        batches=plan.batches,
-        padding=plan.padding(),
-    )
-    if report.dropped:
-        print(f"batches.make: {report} (max_length={max_length})")
-    everything = json.dumps([sources, targets, *plan.settings])
-    return _dataset(source, targets, plan, report, everything.encode())
+    order = (batch_size, seed, shuffle, bucket)
+    everything = json.dumps([sources, targets, *order]).encode()
+    dropped = len(pairs) - len(kept)
+    dataset = _dataset(source, targets, _Plan(lengths, *order), everything, dropped)
+    if dropped:
+        print(f"batches.make: {dataset.report} (max_length={max_length})")
+    return dataset
 
 
 def pointing(
@@ -179,17 +176,16 @@ def pointing(
                 f"{len(items) - 2}, one of its {len(items) - 1} items each. "
                 f"Received: {places}"
             )
-        targets.append([*(len(SPECIAL_TOKENS) + place for place in places), EOS])
+        targets.append([*(FIRST + place for place in places), EOS])
     source = _ragged(sources)
     if source_tokenizer is None:
         source = {"vectors": source, "mask": source.row_lengths()}
-    lengths = _lengths(sources, targets)
-    plan = _Plan(lengths, batch_size, seed, shuffle, bucket)
-    report = Report(len(examples), 0, plan.batches, plan.padding())
+    order = (batch_size, seed, shuffle, bucket)
     shapes = [np.shape(items) for items in sources]
-    everything = json.dumps([targets, *plan.settings, shapes]).encode()
+    everything = json.dumps([targets, *order, shapes]).encode()
     everything += b"".join(np.asarray(items).tobytes() for items in sources)
-    return _dataset(source, targets, plan, report, everything)
+    plan = _Plan(_lengths(sources, targets), *order)
+    return _dataset(source, targets, plan, everything)
 
 
 def pad(sequences):
@@ -272,14 +268,11 @@ def extended_ids(text, source_tokenizer, target_tokenizer):
             f"both of kind 'character', to copy between them. Received: {kinds}"
         )
     numbers = {}  # of the words without an id, in the order of their first coming
-    known = zip(
-        target_tokenizer.pieces(text), target_tokenizer.encode(text), strict=True
-    )
     ids = [
         numbers.setdefault(piece, len(target_tokenizer) + len(numbers))
         if token_id == UNK
         else token_id
-        for piece, token_id in known
+        for piece, token_id in _pieces_and_ids(text, target_tokenizer)
     ]
     return ids, list(numbers)
 
@@ -293,10 +286,10 @@ def copied_ids(text, target_tokenizer, beyond):
         beyond: the words of its source without an id, from `extended_ids`.
     """
     ids = {piece: len(target_tokenizer) + place for place, piece in enumerate(beyond)}
-    known = zip(
-        target_tokenizer.pieces(text), target_tokenizer.encode(text), strict=True
-    )
-    return [ids.get(piece, UNK) if i == UNK else i for piece, i in known]
+    return [
+        ids.get(piece, UNK) if token_id == UNK else token_id
+        for piece, token_id in _pieces_and_ids(text, target_tokenizer)
+    ]
 
 
 def pointing_sources(several, source_tokenizer=None):
@@ -336,8 +329,7 @@ def places(tokens):
     Returns:
         A list of lists of places, counted from 0; special tokens are left out.
     """
-    first = len(SPECIAL_TOKENS)
-    return [[int(i) - first for i in row if i >= first] for row in np.asarray(tokens)]
+    return [[int(i) - FIRST for i in row if i >= FIRST] for row in np.asarray(tokens)]
 
 
 def _counted(number, noun):
@@ -353,40 +345,53 @@ def _encode(text, tokenizer, name):
     return [*ids, EOS]
 
 
+def _pieces_and_ids(text, tokenizer):
+    return zip(tokenizer.pieces(text), tokenizer.encode(text), strict=True)
+
+
 def _items(several, source_tokenizer):
     """Returns the rows of sources for pointing, each with what stands for EOS."""
     if not len(several):
         raise ValueError("There must be at least one source. Received none.")
+    if source_tokenizer is not None:
+        return [_words(n, items, source_tokenizer) for n, items in enumerate(several)]
     rows = []
     for number, items in enumerate(several):
-        if source_tokenizer is None:
-            try:
-                row = np.asarray(items, "float32")
-            except ValueError as error:
-                raise ValueError(
-                    f"source {number} must be numbers (items, features); words need a "
-                    f"source_tokenizer. Received: {items!r}"
-                ) from error
-            if row.ndim != 2 or not row.size or not np.isfinite(row).all():
-                raise ValueError(
-                    f"source {number} must be finite numbers (items, features), with "
-                    f"at least one item. Received: shape {row.shape}"
-                )
-            if rows and row.shape[1] != rows[0].shape[1]:
-                raise ValueError(
-                    f"source {number} must have {rows[0].shape[1]} features, as the "
-                    f"others have. Received: {row.shape[1]}"
-                )
-            rows.append(np.pad(row, [(0, 1), (0, 0)]))
-            continue
-        words = [source_tokenizer.encode(item) for item in items]
-        if not words or any(len(word) != 1 for word in words):
+        rows.append(_vectors(number, items))
+        if rows[-1].shape[1] != rows[0].shape[1]:
             raise ValueError(
-                f"source {number} must hold words of one token each, at least one. "
-                f"Received: {items!r}, of {[len(word) for word in words]} tokens"
+                f"source {number} must have {rows[0].shape[1]} features, as the "
+                f"others have. Received: {rows[-1].shape[1]}"
             )
-        rows.append([*(word[0] for word in words), EOS])
     return rows
+
+
+def _words(number, items, source_tokenizer):
+    """Returns the ids of words, and EOS."""
+    words = [source_tokenizer.encode(item) for item in items]
+    if not words or any(len(word) != 1 for word in words):
+        raise ValueError(
+            f"source {number} must hold words of one token each, at least one. "
+            f"Received: {items!r}, of {[len(word) for word in words]} tokens"
+        )
+    return [*(word[0] for word in words), EOS]
+
+
+def _vectors(number, items):
+    """Returns vectors, and one of zeros behind them."""
+    try:
+        row = np.asarray(items, "float32")
+    except ValueError as error:
+        raise ValueError(
+            f"source {number} must be numbers (items, features); words need a "
+            f"source_tokenizer. Received: {items!r}"
+        ) from error
+    if row.ndim != 2 or not row.size or not np.isfinite(row).all():
+        raise ValueError(
+            f"source {number} must be finite numbers (items, features), with "
+            f"at least one item. Received: shape {row.shape}"
+        )
+    return np.pad(row, [(0, 1), (0, 0)])
 
 
 def _lengths(sources, targets):
@@ -440,15 +445,15 @@ def _ragged(rows):
     return tf.RaggedTensor.from_row_lengths(np.concatenate(rows), lengths)
 
 
-def _dataset(source, targets, plan, report, everything):
+def _dataset(source, targets, plan, everything, dropped=0):
     """Turns a plan into the dataset; all rows stay in memory as they are.
 
     Args:
         source: a ragged tensor, or a dict of them; lengths instead make a mask.
         targets: list of lists of ids.
         plan: their `_Plan`.
-        report: their `Report`.
         everything: bytes that any other data or order would change.
+        dropped: pairs that are left out.
     """
     target_out = _ragged(targets)
     target_in = _ragged([[SOS, *target[:-1]] for target in targets])
@@ -475,6 +480,6 @@ def _dataset(source, targets, plan, report, everything):
         .apply(tf.data.experimental.assert_cardinality(plan.batches))
     )
     dataset.epoch = epoch
-    dataset.report = report
+    dataset.report = Report(len(targets), dropped, plan.batches, plan.padding())
     dataset.fingerprint = hashlib.sha256(everything).hexdigest()
     return dataset

@@ -75,7 +75,7 @@ class Translator:
         self.target_tokenizer = target_tokenizer
         self.max_length = max_length
         self.longest_source = longest_source
-        if "distinct" in seq2seq.config or seq2seq.config.get("source_features"):
+        if seq2seq.points or seq2seq.config.get("source_features"):
             raise ValueError(
                 "seq2seq must read words and write words, not vectors and places. "
                 f"Received: a model of the builder {seq2seq.config['builder']!r} with "
@@ -200,19 +200,19 @@ class Translator:
                 "generation": self._generation(source, found.tokens),
             }
             for row, index in enumerate(indices):
-                lengths = found.lengths[row]
-                several = np.ndindex(lengths.shape)  # one place, or one of each n best
+                ends = found.lengths[row]
+                several = np.ndindex(ends.shape)  # one place, or one of each n best
                 made = [
                     self._translation(
                         {n: a if a is None else a[row][i] for n, a in arrays.items()},
-                        lengths[i],
+                        ends[i],
                         sources[index],
                         replace_unknown,
                     )
                     for i in several
-                    if lengths[i]
+                    if ends[i]
                 ]
-                translations[index] = made if lengths.ndim else made[0]
+                translations[index] = made if ends.ndim else made[0]
         return translations
 
     def _generation(self, source, tokens):

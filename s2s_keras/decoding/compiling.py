@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-LOWEST = -1e9  # stands for the logarithm of 0, and adds up without becoming infinite
+from s2s_keras.layers.pointing import IMPOSSIBLE
+
+LOWEST = IMPOSSIBLE  # for the logarithm of 0; it adds up without becoming infinite
 
 
 def as_source(source):

@@ -1,6 +1,6 @@
 """Decoders whose recurrent layers and attention need each other at every step.
 
-Both take a whole target, in one compiled loop, or a single step, over the same
+All take a whole target, in one compiled loop, or a single step, over the same
 weights. Their *state* is a dict: `hidden_1`, `hidden_2`, … and for an LSTM `cell_1`,
 …, all `(batch, units)`, and what a class adds.
 """
@@ -12,7 +12,7 @@ from s2s_keras.layers.recurrent import Recurrent, state_names
 
 
 class AttentionDecoder(keras.layers.Layer):
-    """The frame of both: a subclass says in which order a step does what.
+    """The frame of all: a subclass says in which order a step does what.
 
     Args:
         attention: an `Attention` layer.

@@ -48,6 +48,11 @@ class Seq2Seq:
     compiled: dict = dataclasses.field(default_factory=dict, repr=False)
 
     @property
+    def points(self):
+        """Whether the targets are places of the source, not words."""
+        return self.config.get("builder") == "pointer_network"
+
+    @property
     def copies(self):
         """Whether ids from `target_vocabulary` on stand for the source's own words."""
         return self.config.get("builder") == "pointer_generator"
