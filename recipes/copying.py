@@ -14,13 +14,13 @@ import numpy as np
 
 from recipes import small_runs
 from recipes.fitting import Stopwatch, warmup_cosine
-from recipes.small_runs import changed
-from s2s_keras import batches, corpora, evaluation, summaries, training
+from recipes.small_runs import batches_for, changed, own_tokens
+from s2s_keras import corpora, evaluation, summaries, training
 from s2s_keras.translator import Translator
 
 BASE = {
     "corpus": "copying",
-    "vocabulary_size": 150,  # the words that come again; every name is unknown
+    "vocabulary_sizes": [77, 99],  # the words that come again: no name and no code
     "model": {
         "builder": "pointer_generator",
         "cell": "lstm",
@@ -45,11 +45,7 @@ def train_and_measure(settings: dict, seed: int) -> dict:
     keras.utils.set_random_seed(seed)
     corpus = corpora.load(settings["corpus"])
     translator = new_translator(corpus, settings)
-    copying = translator.seq2seq.copies
-    tokenizers = translator.source_tokenizer, translator.target_tokenizer
-    train = batches.make(
-        corpus.train, *tokenizers, settings["batch_size"], seed=seed, copying=copying
-    )
+    train = batches_for(translator, corpus.train, settings["batch_size"], seed=seed)
     watch = Stopwatch()
     history = training.fit(
         translator.seq2seq,
@@ -66,7 +62,7 @@ def train_and_measure(settings: dict, seed: int) -> dict:
         "losses": history.history["loss"],
         **measure(translator, corpus.test),
     }
-    if not copying:
+    if not translator.seq2seq.copies:
         results["replaced"] = measure(translator, corpus.test, replace_unknown=True)
     return results
 
@@ -76,7 +72,7 @@ def new_translator(corpus, settings: dict) -> Translator:
     return small_runs.new_translator(
         corpus,
         settings["model"],
-        vocabulary_size=settings["vocabulary_size"],
+        vocabulary_sizes=settings["vocabulary_sizes"],
         max_length=30,
     )
 
@@ -84,8 +80,8 @@ def new_translator(corpus, settings: dict) -> Translator:
 def measure(translator: Translator, pairs: list, **options) -> dict:
     """Returns the scores of greedy answers, and what a copying model generated.
 
-    The mean of $p_{gen}$ is taken over the words that the vocabulary holds, and over
-    those that it does not.
+    The mean of $p_{gen}$ is taken over the words that the vocabulary holds, EOS not
+    counted, and over those that it does not.
     """
     found = translator.translate([pair.source for pair in pairs], **options)
     texts, references = [f.text for f in found], [pair.target for pair in pairs]
@@ -99,11 +95,14 @@ def measure(translator: Translator, pairs: list, **options) -> dict:
         ],
     }
     if translator.seq2seq.copies:
-        readable = set(translator.target_tokenizer.tokens(range(len(vocabulary))))
-        known = np.array([token in readable for one in found for token in one.tokens])
+        own = own_tokens(translator) - {"<eos>"}
+        tokens = np.array([token for one in found for token in one.tokens])
+        known = np.isin(tokens, list(own))
         generation = np.concatenate([one.generation for one in found])
-        for name, among in (("known", known), ("unknown", ~known)):
-            scores[f"generation_of_{name}"] = float(generation[among].mean())
+        unknown = ~known & (tokens != "<eos>")
+        for name, among in (("known", known), ("unknown", unknown)):
+            if among.any():
+                scores[f"generation_of_{name}"] = float(generation[among].mean())
     return scores
 
 

@@ -11,19 +11,21 @@ model trains without charge for the first epochs, and with it for the last.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 
 import keras
 
 from recipes import small_runs
 from recipes.fitting import Stopwatch, warmup_cosine
-from recipes.small_runs import changed
-from s2s_keras import batches, corpora, models, summaries, training
+from recipes.small_runs import batches_for, changed, own_tokens
+from s2s_keras import batches, corpora, evaluation, models, summaries, training
+from s2s_keras.corpora.docstrings import pair_of
 from s2s_keras.translator import Translator
 
 BEAM = {"decoding": "beam_search", "beam_width": 4, "length_penalty": 1.0}
 BASE = {
     "corpus": "docstrings",
-    "vocabulary_size": 2_000,
+    "vocabulary_size": 2_000,  # of each side
     "model": {
         "builder": "pointer_generator",
         "cell": "lstm",
@@ -45,6 +47,8 @@ RUNS = {
 }
 LEAD, REFERENCES = "first sentence of the body", "references"
 EXAMPLES = 8  # summaries that the results keep
+# Of this package, which the corpus leaves out: what a notebook shows.
+OWN = (batches.places, Translator.load, evaluation.exact_match)
 NGRAMS = (1, 2, 3, 4)
 
 
@@ -56,7 +60,10 @@ def train_and_measure(settings: dict, seed: int) -> dict:
     if settings["charged_epochs"]:
         model["coverage_weight"] = 0.0
     translator = small_runs.new_translator(
-        corpus, model, vocabulary_size=settings["vocabulary_size"], max_length=30
+        corpus,
+        model,
+        vocabulary_sizes=2 * [settings["vocabulary_size"]],
+        max_length=30,
     )
     watch = Stopwatch()
     epochs, rate = settings["epochs"], settings["learning_rate"]
@@ -73,20 +80,19 @@ def train_and_measure(settings: dict, seed: int) -> dict:
         "valid_losses": losses,
         "greedy": measure(translator, corpus.test),
         "beam": measure(translator, corpus.test, **BEAM),
+        "own": own_summaries(translator),
         **baselines(corpus.test),
     }
 
 
 def fit(translator, corpus, epochs, rate, settings, seed, watch) -> list[float]:
     """Trains a translator; returns its validation losses."""
-    tokenizers = translator.source_tokenizer, translator.target_tokenizer
-    copying = translator.seq2seq.copies
     size = settings["batch_size"]
-    train = batches.make(corpus.train, *tokenizers, size, seed=seed, copying=copying)
+    train = batches_for(translator, corpus.train, size, seed=seed)
     history = training.fit(
         translator.seq2seq,
         train,
-        batches.make(corpus.valid, *tokenizers, shuffle=False, copying=copying),
+        batches_for(translator, corpus.valid, 64, shuffle=False),
         epochs=epochs,
         learning_rate=warmup_cosine(rate, epochs * train.report.batches),
         callbacks=[watch],
@@ -114,6 +120,34 @@ def measure(translator: Translator, pairs: list, **options) -> dict:
         scores["generation"] = generation / tokens
     scores["examples"] = texts[:EXAMPLES]
     return scores
+
+
+def own_summaries(translator: Translator) -> list[dict]:
+    """Summarizes documentation of this package, greedily.
+
+    Returns:
+        A dict for each of `OWN`: the "source" and the "reference"; the summary's
+        "tokens"; of each whether it is "beyond" the vocabulary, and where the model
+        copies, "generation", its p_gen; and "coverage", the attention that each source
+        token got in all, EOS counted.
+    """
+    pairs = [pair_of(inspect.getdoc(documented)) for documented in OWN]
+    known = own_tokens(translator)
+    shown = []
+    found = translator.translate([pair.source for pair in pairs])
+    for pair, one in zip(pairs, found, strict=True):
+        generation = [] if one.generation is None else one.generation.tolist()
+        shown.append(
+            {
+                "source": pair.source,
+                "reference": pair.target,
+                "tokens": one.tokens,
+                "beyond": [token not in known for token in one.tokens],
+                "generation": [round(share, 2) for share in generation],
+                "coverage": [round(w, 2) for w in one.weights.sum(axis=0).tolist()],
+            }
+        )
+    return shown
 
 
 def scores_of(texts: list[str], pairs: list) -> dict:

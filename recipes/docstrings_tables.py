@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from recipes import results_file
 from recipes.docstrings import LEAD, NGRAMS, REFERENCES, RUNS
 from recipes.formats import literal, mean_and_spread, table
@@ -52,4 +54,49 @@ def _percents(shares: list[float]) -> list[float]:
     return [round(100 * share, 1) for share in shares]
 
 
-REGIONS = {"docstrings scores": scores, "docstrings repetition": repetition}
+def own_summaries() -> str:
+    """Writes how seed 0 of each model summarizes this package, for figures.
+
+    The literal is a list of dicts: "source", "reference", and "summaries", which holds
+    for each model "tokens", "beyond", "generation" and "coverage" (see the recipe), the
+    numbers as percents. All are lists of lines, with spaces between what they hold.
+    """
+    by_model = {
+        name: results_file.several("docstrings", name)[0]["own"] for name in RUNS
+    }
+    value = []
+    for each in zip(*by_model.values(), strict=True):
+        made = {
+            name: {
+                "tokens": _lines(own["tokens"]),
+                "beyond": _lines(map(int, own["beyond"])),
+                "generation": _lines(map(_percent, own["generation"])),
+                "coverage": _lines(map(_percent, own["coverage"])),
+            }
+            for name, own in zip(by_model, each, strict=True)
+        }
+        source, reference = each[0]["source"], each[0]["reference"]
+        value.append(
+            {
+                "source": _lines(source.split()),
+                "reference": _lines(reference.split()),
+                "summaries": made,
+            }
+        )
+    return literal("OWN_SUMMARIES", value)
+
+
+def _lines(values) -> list[str]:
+    """Writes values with spaces between them, in lines that are not too long."""
+    return textwrap.wrap(" ".join(map(str, values)), 60, break_on_hyphens=False)
+
+
+def _percent(share: float) -> int:
+    return round(100 * share)
+
+
+REGIONS = {
+    "docstrings scores": scores,
+    "docstrings repetition": repetition,
+    "docstrings own summaries": own_summaries,
+}

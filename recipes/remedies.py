@@ -72,7 +72,7 @@ def train_and_measure(settings: dict, seed: int) -> dict:
     keras.utils.set_random_seed(seed)
     corpus = corpora.load(settings["corpus"])
     translator = small_runs.new_translator(
-        corpus, settings["model"], settings["kinds"], settings["vocabulary_size"]
+        corpus, settings["model"], settings["kinds"], 2 * [settings["vocabulary_size"]]
     )
     train = batches_for(translator, corpus.train, settings["batch_size"], seed=seed)
     watch = Stopwatch()

@@ -52,7 +52,7 @@ def new_translator(
     corpus: corpora.Corpus,
     model: dict,
     kinds: tuple[str, str] = ("word", "word"),
-    vocabulary_size: int | None = None,
+    vocabulary_sizes: tuple[int | None, int | None] = (None, None),
     max_length: int = 40,
 ) -> Translator:
     """Returns an untrained translator with tokenizers learned from a corpus.
@@ -61,17 +61,18 @@ def new_translator(
         corpus: its training pairs are learned from.
         model: the builder's name and its arguments but the vocabularies.
         kinds: kinds of the tokenizers of source and target.
-        vocabulary_size: most ids of each side; None keeps all.
+        vocabulary_sizes: most ids of source and target; None keeps all.
         max_length: tokens of a translation.
     """
     sides = [
-        Tokenizer.train(texts, kind, vocabulary_size)
-        for texts, kind in zip(
+        Tokenizer.train(texts, kind, size)
+        for texts, kind, size in zip(
             (
                 [pair.source for pair in corpus.train],
                 [pair.target for pair in corpus.train],
             ),
             kinds,
+            vocabulary_sizes,
             strict=True,
         )
     ]
@@ -83,9 +84,16 @@ def new_translator(
 
 
 def batches_for(translator: Translator, pairs: list[Pair], size: int, **arguments):
-    """Makes batches of pairs with a translator's tokenizers."""
+    """Makes batches of pairs as a translator's model reads them."""
     tokenizers = translator.source_tokenizer, translator.target_tokenizer
-    return batches.make(pairs, *tokenizers, size, **arguments)
+    copying = translator.seq2seq.copies
+    return batches.make(pairs, *tokenizers, size, copying=copying, **arguments)
+
+
+def own_tokens(translator: Translator) -> set[str]:
+    """Returns the tokens that a translator can write without copying."""
+    tokenizer = translator.target_tokenizer
+    return set(tokenizer.tokens(range(len(tokenizer))))
 
 
 def perplexity(translator: Translator, pairs: list[Pair]) -> float:

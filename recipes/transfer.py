@@ -108,7 +108,7 @@ def new_translator(settings: dict, *several: Corpus) -> Translator:
     return small_runs.new_translator(
         Corpus(pairs, [], []),
         settings["model"],
-        vocabulary_size=settings["vocabulary_size"],
+        vocabulary_sizes=2 * [settings["vocabulary_size"]],
     )
 
 

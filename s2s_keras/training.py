@@ -318,7 +318,7 @@ class _Gradients:
             ]
             self.tokens = keras.Variable(0.0, trainable=False)
             self.kept += [*self.sums, self.tokens]
-            self.apply = tf.function(self._apply)
+            self.apply = tf.function(self._apply, autograph=False)
 
     def take(self, gradients, tokens):
         """Takes those of a batch's mean loss; without accumulation, applies them."""
@@ -409,7 +409,7 @@ def _compile(step, dataset):
 
     @functools.cache
     def compiled():
-        return tf.function(step).get_concrete_function(*signature)
+        return tf.function(step, autograph=False).get_concrete_function(*signature)
 
     return lambda *batch: compiled()(*batch)
 

@@ -1,7 +1,8 @@
-"""What the tests share: quiet logs, hypothesis without deadlines, small models."""
+"""What the tests share: settings that make them quick and quiet, small models."""
 
 import functools
 import os
+import sys
 
 import hypothesis
 import numpy as np
@@ -12,6 +13,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 hypothesis.settings.register_profile("without deadlines", deadline=None)
 hypothesis.settings.load_profile("without deadlines")
+
+
+def pytest_collection_finish():
+    """Lets TensorFlow run small graphs at once, which it would optimize for longer."""
+    if tensorflow := sys.modules.get("tensorflow"):
+        tensorflow.config.optimizer.set_experimental_options(
+            {"disable_meta_optimizer": True}
+        )
+
 
 # Every axis has a size of its own, so that no two can be mistaken for each other.
 SIZES = {

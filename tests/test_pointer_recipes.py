@@ -84,7 +84,7 @@ def few_pairs(monkeypatch):
 
 @pytest.mark.parametrize("name", ["attention", "pointer-generator, coverage"])
 def test_a_tiny_run_copies_or_does_not(name, few_pairs):
-    run = changed(copying.RUNS[name], vocabulary_size=11, epochs=1, model=SMALL)
+    run = changed(copying.RUNS[name], vocabulary_sizes=[9, 11], epochs=1, model=SMALL)
     found = as_stored(copying.train_and_measure(run, 0))
     copies = name != "attention"
     assert 0 <= found["exact_match"] <= 1 and 0 <= found["copy_accuracy"] <= 1
@@ -102,6 +102,11 @@ def test_a_tiny_run_charges_for_coverage_at_the_end(few_pairs):
     for search in ("greedy", "beam"):
         assert 0 <= found[search]["generation"] <= 1
         assert len(found[search]["examples"]) == 4
+    assert len(found["own"]) == len(docstrings.OWN)
+    for own in found["own"]:
+        assert len(own["tokens"]) == len(own["beyond"]) == len(own["generation"])
+        assert len(own["coverage"]) == len(own["source"].split()) + 1
+        assert sum(own["coverage"]) == pytest.approx(len(own["tokens"]), abs=0.5)
     assert found[docstrings.REFERENCES]["rouge"] == {
         **{"one": 100.0, "two": 100.0, "longest": 100.0}
     }
@@ -158,7 +163,16 @@ MADE_UP = {
         "beam": {**summary(0.1), "generation": 0.5},
         docstrings.LEAD: summary(0.0),
         docstrings.REFERENCES: summary(0.04),
+        "own": [OWN_SUMMARY],
     },
+}
+OWN_SUMMARY = {
+    "source": "a text in many words " * 5 + ".",
+    "reference": "a text .",
+    "tokens": ["a", "bo", "<eos>"],
+    "beyond": [False, True, False],
+    "generation": [0.9, 0.07, 1.0],
+    "coverage": [0.12, 1.5],
 }
 
 
@@ -212,9 +226,26 @@ def test_summaries_stand_beside_the_lead_and_the_references(made_up):
     assert names["REPEATED"][docstrings.REFERENCES] == [4.0] * 4
 
 
+def test_summaries_of_this_package_are_kept_in_short_lines(made_up):
+    names = {}
+    exec(docstrings_tables.own_summaries(), names)
+    (example,) = names["OWN_SUMMARIES"]
+    assert " ".join(example["source"]) == OWN_SUMMARY["source"]
+    assert max(map(len, example["source"])) <= 60
+    assert example["summaries"].keys() == docstrings.RUNS.keys()
+    assert example["summaries"]["attention"] == {
+        "tokens": ["a bo <eos>"],
+        "beyond": ["0 1 0"],
+        "generation": ["90 7 100"],
+        "coverage": ["12 150"],
+    }
+
+
 def test_a_charged_translator_has_the_same_weights(few_pairs):
     model = {"builder": "pointer_generator", "coverage_weight": 0.0, **SMALL}
-    free = copying.new_translator(few_pairs, {"model": model, "vocabulary_size": 11})
+    free = copying.new_translator(
+        few_pairs, {"model": model, "vocabulary_sizes": [9, 11]}
+    )
     charged = docstrings.charged(free)
     assert charged.seq2seq.config["coverage_weight"] == 1.0
     assert dataclasses.is_dataclass(charged.seq2seq)

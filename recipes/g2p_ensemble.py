@@ -1,0 +1,53 @@
+"""The models of `recipes.g2p`, pronouncing together: the mean of their probabilities.
+
+    python -m recipes.g2p_ensemble
+
+The seeds' models are in `recipes/made/` once `python -m recipes.g2p --seed N` has run.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from recipes import g2p
+from recipes.results_file import ResultsFile
+from s2s_keras import corpora, decoding
+from s2s_keras.translator import Translator
+
+SEEDS = (0, 1, 2, 3, 4)
+SETTINGS = {**g2p.BASE, "seeds": list(SEEDS)}
+
+
+def main() -> None:
+    """Measures what is not in the results of the recipe yet."""
+    results = ResultsFile("g2p_ensemble", 0)
+    if results.has("ensemble", SETTINGS):
+        return
+    missing = [seed for seed in SEEDS if not g2p.made_by(seed).exists()]
+    if missing:
+        sys.exit(f"recipes/made lacks the models of seeds {missing}: run recipes.g2p")
+    results.add("ensemble", SETTINGS, measure(corpora.load(g2p.BASE["corpus"])))
+
+
+def measure(corpus: corpora.Corpus) -> dict:
+    """Returns the ensemble's error rates, as `g2p.measure` gives them."""
+    together = joined([Translator.load(g2p.made_by(seed)) for seed in SEEDS])
+    return {
+        "valid": g2p.measure(together, corpus.valid),
+        "test": g2p.measure(together, corpus.test),
+    }
+
+
+def joined(translators: list[Translator]) -> Translator:
+    """Returns the ensemble of translators that have the same tokenizers."""
+    first = translators[0]
+    return Translator(
+        decoding.ensemble([translator.seq2seq for translator in translators]),
+        first.source_tokenizer,
+        first.target_tokenizer,
+        max_length=first.max_length,
+    )
+
+
+if __name__ == "__main__":
+    main()
