@@ -53,13 +53,10 @@ def evaluate(seq2seq, batches):
     Raises:
         ValueError: if `batches` holds no token.
     """
-    metrics = _Metrics()
-    measure = _evaluation_step(seq2seq.training, metrics, batches)
-    for batch in batches:
-        measure(*batch)
-    if not metrics.tokens():
+    measured = _evaluate(seq2seq, batches)
+    if not measured.tokens:
         raise ValueError("batches must hold at least one token. Received none.")
-    return Evaluation(**metrics.results(), tokens=metrics.tokens())
+    return measured
 
 
 def fit(
@@ -188,9 +185,6 @@ def fit(
     step = _training_step(
         seq2seq, loss, scheduled_sampling, truncate, gradients, metrics, train
     )
-    measured = _Metrics()
-    measure = valid and _evaluation_step(model, measured, valid)
-
     batches = int(train.cardinality())
     history = keras.callbacks.History()
     listeners = keras.callbacks.CallbackList(
@@ -230,13 +224,10 @@ def fit(
             last = optimizer.iterations - 1
             logs["teacher_probability"] = float(scheduled_sampling.probability(last))
         if valid is not None:
-            measured.reset()
             with _lent_average(model, optimizer):
-                for batch in valid:
-                    measure(*batch)
-                results = measured.results()
-                logs |= {f"val_{name}": value for name, value in results.items()}
-                run.judge(logs["val_loss"], patience, keep_best)
+                measured = _evaluate(seq2seq, valid)
+                logs |= {"val_loss": measured.loss, "val_accuracy": measured.accuracy}
+                run.judge(measured.loss, patience, keep_best)
         listeners.on_epoch_end(run.epoch, logs)
         run.epoch, run.batch = run.epoch + 1, 0
         run.stopped |= bool(model.stop_training)
@@ -384,28 +375,42 @@ def _training_step(seq2seq, loss_of, sampling, truncate, gradients, metrics, dat
         found = [tf.convert_to_tensor(gradient) for gradient in found]
         gradients.take(found, tf.reduce_sum(weight))
 
-    return _compile(step, dataset)
+    return _compile(step, _signature(dataset))
 
 
-def _evaluation_step(model, metrics, dataset):
-    """Compiles the measuring of one batch, for batches of any shape."""
+def _evaluate(seq2seq, batches):
+    """Measures a model, compiled once for it and for a structure of batches."""
+    signature = _signature(batches)
+    key = "evaluate", repr(signature)
+    if key not in seq2seq.compiled:
+        metrics = _Metrics()
 
-    def step(inputs, target_out, weight):
-        metrics.update(target_out, model(list(inputs), training=False), weight)
+        def step(inputs, target_out, weight):
+            logits = seq2seq.training(list(inputs), training=False)
+            metrics.update(target_out, logits, weight)
 
-    return _compile(step, dataset)
+        seq2seq.compiled[key] = metrics, _compile(step, signature)
+    metrics, step = seq2seq.compiled[key]
+    metrics.reset()
+    for batch in batches:
+        step(*batch)
+    return Evaluation(**metrics.results(), tokens=metrics.tokens())
 
 
-def _compile(step, dataset):
+def _signature(dataset):
+    """Returns what a dataset's batches look like, of any shape."""
+    return tf.nest.map_structure(
+        lambda spec: tf.TensorSpec([None] * spec.shape.rank, spec.dtype),
+        dataset.element_spec,
+    )
+
+
+def _compile(step, signature):
     """Compiles a step when it is first called, for batches of any shape.
 
     A concrete function is not counted by TensorFlow's warning of many retracings, which
     otherwise comes with the fifth model of a session.
     """
-    signature = tf.nest.map_structure(
-        lambda spec: tf.TensorSpec([None] * spec.shape.rank, spec.dtype),
-        dataset.element_spec,
-    )
 
     @functools.cache
     def compiled():

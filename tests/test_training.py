@@ -147,6 +147,19 @@ def test_evaluating_equals_numpy_however_the_pairs_are_cut_into_batches():
         assert measured.negative_log_likelihood == pytest.approx(total, rel=1e-5)
 
 
+def test_a_measurement_is_compiled_once_and_follows_the_weights():
+    model = small_model()
+    before = training.evaluate(model, dataset(VALID))
+    compiled = dict(model.compiled)
+    assert len(compiled) == 1
+    history = training.fit(model, dataset(), dataset(VALID), epochs=1).history
+    after = training.evaluate(model, dataset(VALID, batch_size=3))
+    assert model.compiled == compiled
+    assert history["val_loss"] == [pytest.approx(after.loss, rel=1e-5)]
+    assert history["val_accuracy"] == [pytest.approx(after.accuracy)]
+    assert abs(after.loss - before.loss) > 1e-3
+
+
 def test_evaluating_many_models_brings_no_warning_of_retracing():
     lines = []
     handler = logging.Handler()

@@ -32,7 +32,7 @@ class Seq2Seq:
             generating instead, `(batch, target_length)`.
         config: the builder's name and its arguments, from which `build` makes the
             same model with fresh weights.
-        compiled: the searches that `decoding` has compiled for this model.
+        compiled: the searches and measurements that were compiled for this model.
 
     Decoders use `encoder` and `step` alone and take any callables for them.
     """
