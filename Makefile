@@ -37,7 +37,7 @@ run: $(READY) ## train and use a first translator; needs a minute
 test: $(READY) ## check the code and execute every notebook
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m pytest -rs -n auto --dist worksteal
+	$(PY) -m pytest -rs -n auto --dist loadfile
 	$(PY) -m pytest -rs -n auto --dist loadfile --nbval --nbval-current-env notebooks
 
 lab: $(READY) ## open the notebooks in JupyterLab
@@ -71,5 +71,5 @@ $(READY): requirements.txt
 	|| { echo "'$(PYTHON) -m venv $(VENV)' failed. Delete $(VENV) and try again; on" \
 	"Debian and Ubuntu first: apt install python3-venv"; exit 1; } >&2
 	@echo "Installing what requirements.txt lists into $(VENV); this takes minutes."
-	@$(PY) -m pip install --quiet --upgrade -r requirements.txt $(PINS)
+	@$(PY) -m pip install --quiet --no-compile --upgrade -r requirements.txt $(PINS)
 	@echo "ready $(PINS)" > $@

@@ -19,7 +19,14 @@ from s2s_keras.translator import Translator
 NAME = "multi30k"
 WIDTHS = (1, 2, 3, 5, 10, 20, 50)
 LENGTH_PENALTIES = (0.0, 0.6, 1.0)
-RUNS = list(itertools.product(LENGTH_PENALTIES, WIDTHS))
+RUNS = {
+    f"penalty {length_penalty}, width {beam_width}": {
+        "model": NAME,
+        "beam_width": beam_width,
+        "length_penalty": length_penalty,
+    }
+    for length_penalty, beam_width in itertools.product(LENGTH_PENALTIES, WIDTHS)
+}
 
 
 def main() -> None:
@@ -27,13 +34,7 @@ def main() -> None:
     translator = Translator.pretrained(NAME)
     pairs = corpora.load(NAME).valid
     results = ResultsFile("beam_width", 0)
-    for length_penalty, beam_width in tqdm(RUNS):
-        settings = {
-            "model": NAME,
-            "beam_width": beam_width,
-            "length_penalty": length_penalty,
-        }
-        name = f"penalty {length_penalty}, width {beam_width}"
+    for name, settings in tqdm(RUNS.items()):
         if not results.has(name, settings):
             results.add(name, settings, measure(translator, pairs, settings))
 

@@ -89,9 +89,9 @@ def measure(translator: Translator, pairs: list[Pair]) -> dict:
     Every word counts once, however many pronunciations it has; the nearest is taken.
 
     Returns:
-        A dict with for each search "per", the phoneme error rate, and "wer", the share
-        of words that are wrong, both in percent; and some "mistakes" of the beam: word,
-        answer and right answers.
+        A dict of the number of "words"; for "greedy" and "beam" a dict of "per", the
+        phoneme error rate, and "wer", the share of words that are wrong, in percent;
+        and some "mistakes" of the beam: word, answer and right answers.
     """
     words, references = evaluation.group_references(pairs)
     scores = {"words": len(words)}

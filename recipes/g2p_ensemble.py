@@ -8,6 +8,7 @@ The seeds' models are in `recipes/made/` once `python -m recipes.g2p --seed N` h
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from recipes import g2p
 from recipes.results_file import ResultsFile
@@ -15,23 +16,24 @@ from s2s_keras import corpora, decoding
 from s2s_keras.translator import Translator
 
 SEEDS = (0, 1, 2, 3, 4)
-SETTINGS = {**g2p.BASE, "seeds": list(SEEDS)}
+RUNS = {"together": {**g2p.BASE, "seeds": list(SEEDS)}}
 
 
 def main() -> None:
     """Measures what is not in the results of the recipe yet."""
     results = ResultsFile("g2p_ensemble", 0)
-    if results.has("ensemble", SETTINGS):
+    ((name, settings),) = RUNS.items()
+    if results.has(name, settings):
         return
     missing = [seed for seed in SEEDS if not g2p.made_by(seed).exists()]
     if missing:
         sys.exit(f"recipes/made lacks the models of seeds {missing}: run recipes.g2p")
-    results.add("ensemble", SETTINGS, measure(corpora.load(g2p.BASE["corpus"])))
+    results.add(name, settings, measure(corpora.load(settings["corpus"]), SEEDS))
 
 
-def measure(corpus: corpora.Corpus) -> dict:
+def measure(corpus: corpora.Corpus, seeds: Sequence[int]) -> dict:
     """Returns the ensemble's error rates, as `g2p.measure` gives them."""
-    together = joined([Translator.load(g2p.made_by(seed)) for seed in SEEDS])
+    together = joined([Translator.load(g2p.made_by(seed)) for seed in seeds])
     return {
         "valid": g2p.measure(together, corpus.valid),
         "test": g2p.measure(together, corpus.test),

@@ -30,7 +30,7 @@ BASE = {
     "task": "convex hull",
     "lengths": [5, 5],  # the fewest and the most items of a task
     "tested": [5],
-    "tasks": 50_000,
+    "tasks": 100_000,
     "model": {
         "builder": "pointer_network",
         "cell": "lstm",
@@ -38,7 +38,7 @@ BASE = {
         "embedding_dim": 64,
         "bidirectional": False,
     },
-    "epochs": 8,
+    "epochs": 10,
     "batch_size": 128,
     "learning_rate": 3e-3,  # the highest, after 5% of the steps; then down a cosine
 }

@@ -1,0 +1,130 @@
+"""Tests of the recipes of SCAN and CMUdict; only tiny runs are made anew."""
+
+import json
+
+import pytest
+
+from recipes import g2p, g2p_ensemble, g2p_tables, results_file, scan, scan_tables
+from recipes.results_file import as_stored
+from recipes.small_runs import changed
+from s2s_keras import corpora
+from s2s_keras.corpora import Pair
+from s2s_keras.corpora.scan import actions
+
+SMALL = {"units": 6, "embedding_dim": 4}
+COMMANDS = ("jump", "walk", "look left", "run twice", "turn right thrice", "walk right")
+
+
+def corpus_of(pairs):
+    return corpora.Corpus(train=pairs, valid=pairs[:3], test=pairs[1:])
+
+
+def test_runs_have_settings_of_their_own():
+    assert len({json.dumps(settings) for settings in scan.RUNS.values()}) == 14
+    assert all(run.keys() == scan.BASE.keys() for run in scan.RUNS.values())
+
+
+# SCAN
+
+
+def test_a_share_of_all_commands_is_drawn_by_the_seed():
+    first, again, other = (scan.load("1%", seed).train for seed in (0, 0, 1))
+    assert len(first) == 209 and first == again != other
+
+
+def test_a_tiny_run_says_which_commands_are_right(monkeypatch):
+    pairs = [Pair(command, actions(command)) for command in COMMANDS]
+    monkeypatch.setattr(scan, "load", lambda name, seed: corpus_of(pairs))
+    small = changed(scan.RUNS["lstm, length"], model=SMALL, steps=2)
+    found = as_stored(scan.train_and_measure(small, 0))
+    assert found["epochs"] == 2 and found["pairs"] == [6, 5]
+    assert {n: count[1] for n, count in found["by_actions"].items()} == {
+        **{"1": 1, "2": 3, "3": 1}
+    }
+    assert found["by_word"]["walk"][1] == 2 and found["by_word"]["twice"][1] == 1
+    right = sum(count[0] for count in found["by_actions"].values())
+    assert found["exact_match"] == pytest.approx(right / 5)
+    assert len(found["mistakes"]) == 5 - right
+    assert 0 <= found["exact_match_of_known_length"] <= 1
+
+
+def test_answers_of_known_length_are_neither_shorter_nor_longer():
+    class OnlyLooks:
+        def translate(self, sources, decoding, beam_width, min_length):
+            text = " ".join(["I_LOOK"] * (min_length + 3))
+            return [type("Found", (), {"text": text}) for _ in sources]
+
+    pairs = [Pair(c, actions(c)) for c in ("look", "look twice", "look left")]
+    assert scan.of_known_length(OnlyLooks(), pairs) == pytest.approx(2 / 3)
+
+
+# Grapheme to phoneme
+
+
+@pytest.fixture
+def few_words(monkeypatch, tmp_path):
+    spoken = {"be": ("B IY",), "by": ("B AY",), "an": ("AE N", "AH N"), "eye": ("AY",)}
+    pairs = [Pair(word, text) for word, texts in spoken.items() for text in texts]
+    monkeypatch.setattr(corpora, "load", lambda name: corpus_of(pairs))
+    monkeypatch.setattr(g2p, "MADE", tmp_path)
+
+
+def test_tiny_runs_pronounce_alone_and_together(few_words):
+    small = changed(g2p.BASE, model=SMALL, epochs=1)
+    alone = [as_stored(g2p.train_and_measure(small, seed)) for seed in (0, 1)]
+    assert alone[0]["pairs"] == [5, 3, 4]
+    assert g2p.made_by(1).is_dir() and not list(g2p.MADE.glob("*.backup*"))
+    together = as_stored(g2p_ensemble.measure(corpora.load("cmudict"), (0, 1)))
+    for found in (*alone, together):
+        assert found["test"]["words"] == 3, "a word with two pronunciations is one"
+        for search in ("greedy", "beam"):
+            assert 0 <= found["test"][search]["wer"] <= 100
+            assert found["test"][search]["per"] >= 0
+        wrong = round(found["test"]["beam"]["wer"] * 3 / 100)
+        assert len(found["test"]["mistakes"]) == wrong
+
+
+def test_the_nearest_pronunciation_counts():
+    class Fixed:
+        def translate(self, words, **options):
+            texts = {"an": "AH N", "be": "B IY T"}
+            return [type("Found", (), {"text": texts[word]}) for word in words]
+
+    pairs = [Pair("an", "AE N"), Pair("an", "AH N"), Pair("be", "B IY")]
+    found = g2p.measure(Fixed(), pairs)
+    assert found["beam"] == {"per": pytest.approx(25.0), "wer": pytest.approx(50.0)}
+    assert found["mistakes"] == [["be", "B IY T", "B IY"]]
+
+
+# Tables
+
+
+def test_tables_set_ours_beside_what_was_published(monkeypatch):
+    def several(recipe, name):
+        if recipe == "g2p":
+            rates = {"per": 6.0, "wer": 26.0}
+            test = {"greedy": rates, "beam": rates, "mistakes": [["be", "B", "B IY"]]}
+            return [{"test": test}] * 2
+        counts = {
+            "by_actions": {"9": [1, 2], "10": [0, 2]},
+            "by_word": {"jump": [1, 4]},
+        }
+        return [
+            {"exact_match": share, scan_tables.KNOWN: 0.5, "mistakes": [], **counts}
+            for share in (0.1, 0.2)
+        ]
+
+    together = {"test": {"beam": {"per": 5.5, "wer": 24.0}}}
+    monkeypatch.setattr(results_file, "several", several)
+    monkeypatch.setattr(results_file, "load", lambda name: {"together": [together]})
+    rows = scan_tables.scores().splitlines()
+    assert rows[2] == "| simple | 99.7 | 99.8 | 15.0 ± 7.1 | 15.0 ± 7.1 |"
+    assert len(rows) == 2 + len(scan.SPLITS) + 1
+    names = {}
+    exec(scan_tables.by_actions(), names)
+    assert names["BY_ACTIONS"]["lstm, length"] == {9: 50.0, 10: 0.0}
+    exec(scan_tables.by_word(), names)
+    assert names["BY_WORD"]["attention, jump"] == {"jump": 25.0}
+    rows = g2p_tables.scores().splitlines()
+    assert rows[-1] == "| **ours, 5 models together, beam** | ours | 5.50 | 24.00 |"
+    assert "| **ours, beam** | ours | 6.00 ± 0.00 | 26.00 ± 0.00 |" in rows
