@@ -18,6 +18,11 @@ from s2s_keras.arguments import check_number, check_whole
 from s2s_keras.losses import CrossEntropy, TokenAccuracy, TokenLoss, flat
 
 SHARE = ("of at least 0 and below 1", lambda value: 0 <= value < 1)
+WHOLE = ("epochs", "backup_every", "accumulate")
+OF_A_RUN = (  # what a backup must share with the run that it carries on
+    *("label_smoothing", "scheduled_sampling", "accumulate", "truncate"),
+    *("patience", "keep_best"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,51 +139,21 @@ def fit(
         ValueError: if `patience` or `keep_best` lack `valid`, a number is out of
             range, the model cannot be trained so, or `backup` belongs to another run.
     """
-    _check(epochs, train, valid, patience, keep_best, backup, backup_every, accumulate)
-    if truncate is not None:
-        check_whole("truncate", truncate, 1)
-        if seq2seq.chunk is None or seq2seq.penalized:
-            raise ValueError(
-                "truncate must be None for a seq2seq without a `chunk` graph, such as "
-                "the builders make, and for one whose steps cost more than their "
-                f"tokens, as with coverage. Received: {truncate!r}"
-            )
-    check_number("label_smoothing", label_smoothing, *SHARE)
-    if label_smoothing and seq2seq.training.output_shape[-1] is None:
-        raise ValueError(
-            "label_smoothing must be 0 for a model that points or copies, where most "
-            f"tokens are impossible. Received: {label_smoothing!r}"
-        )
-    if averaging is not None:
-        check_number("averaging", averaging, *SHARE)
+    arguments = dict(locals())
+    _check(**arguments)
     model = seq2seq.training
-    optimizer = keras.optimizers.Adam(
-        learning_rate,
-        global_clipnorm=clip_norm,
-        use_ema=averaging is not None,
-        ema_momentum=averaging or 0.0,
-        name="adam",
-    )
-    model.compile(optimizer=optimizer)
-    optimizer = model.optimizer  # which scales the loss under mixed precision
-    optimizer.build(model.trainable_variables)
+    optimizer = _adam_for(model, learning_rate, clip_norm, averaging)
     metrics = _Metrics(penalized=seq2seq.penalized is not None)
     gradients = _Gradients(model, optimizer, accumulate)
     run = _Run(model, optimizer, metrics, gradients)
     kept = _Backup(
         backup,
-        variables=run.variables,
         settings={
             "model": seq2seq.config,
             "optimizer": keras.saving.serialize_keras_object(optimizer),
-            "label_smoothing": label_smoothing,
-            "scheduled_sampling": scheduled_sampling,
-            "accumulate": accumulate,
-            "truncate": truncate,
             "train": getattr(train, "fingerprint", None),
             "valid": getattr(valid, "fingerprint", None),
-            "patience": patience,
-            "keep_best": keep_best,
+            **{name: arguments[name] for name in OF_A_RUN},
         },
     )
     loss = CrossEntropy(label_smoothing)
@@ -456,7 +431,7 @@ class _Backup:
         *("best_epoch", "best_loss", "waited", "stopped"),
     )
 
-    def __init__(self, path, variables, settings):
+    def __init__(self, path, settings):
         self.path = path and pathlib.Path(path)
         self.settings = json.loads(json.dumps(settings, default=str))
 
@@ -501,16 +476,40 @@ class _Backup:
             )
 
 
-def _check(epochs, train, valid, patience, keep_best, backup, backup_every, accumulate):
-    numbers = {
-        "epochs": epochs,
-        "backup_every": backup_every,
-        "accumulate": accumulate,
-    }
-    if patience is not None:
-        numbers["patience"] = patience
-    for name, value in numbers.items():
-        check_whole(name, value, 1)
+def _adam_for(model, learning_rate, clip_norm, averaging):
+    """Returns the optimizer that a model is compiled with, built for its weights."""
+    adam = keras.optimizers.Adam(
+        learning_rate,
+        global_clipnorm=clip_norm,
+        use_ema=averaging is not None,
+        ema_momentum=averaging or 0.0,
+        name="adam",
+    )
+    model.compile(optimizer=adam)
+    optimizer = model.optimizer  # which scales the loss under mixed precision
+    optimizer.build(model.trainable_variables)
+    return optimizer
+
+
+def _check(
+    seq2seq,
+    train,
+    valid,
+    *,
+    label_smoothing,
+    averaging,
+    truncate,
+    patience,
+    keep_best,
+    backup,
+    **others,
+):
+    """Raises ValueError for the first argument of `fit` that cannot be."""
+    for name in WHOLE:
+        check_whole(name, others[name], 1)
+    for name, value in (("patience", patience), ("truncate", truncate)):
+        if value is not None:
+            check_whole(name, value, 1)
     if valid is None and (patience is not None or keep_best):
         raise ValueError("valid must be given for patience and keep_best to watch.")
     if backup and not hasattr(train, "epoch"):
@@ -518,3 +517,17 @@ def _check(epochs, train, valid, patience, keep_best, backup, backup_every, accu
             "train must come from batches.make for a backup, since its order must be "
             "a function of seed and epoch. Received: a dataset without `epoch`."
         )
+    if truncate is not None and (seq2seq.chunk is None or seq2seq.penalized):
+        raise ValueError(
+            "truncate must be None for a seq2seq without a `chunk` graph, such as "
+            "the builders make, and for one whose steps cost more than their "
+            f"tokens, as with coverage. Received: {truncate!r}"
+        )
+    check_number("label_smoothing", label_smoothing, *SHARE)
+    if label_smoothing and seq2seq.training.output_shape[-1] is None:
+        raise ValueError(
+            "label_smoothing must be 0 for a model that points or copies, where most "
+            f"tokens are impossible. Received: {label_smoothing!r}"
+        )
+    if averaging is not None:
+        check_number("averaging", averaging, *SHARE)
