@@ -2,7 +2,7 @@
 
     python -m recipes.copying --seed 0
 
-needs some 20 minutes of one CPU core. The corpus `copying` turns records into
+needs some 8 minutes of one CPU core. The corpus `copying` turns records into
 sentences; every name and code in them occurs in one pair only. So a model that must
 choose from a vocabulary cannot write a single sentence right. One that points can.
 """

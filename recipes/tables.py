@@ -29,6 +29,7 @@ from nbformat import NotebookNode
 
 from recipes import (
     beam_width_tables,
+    copying_tables,
     exposure_bias_tables,
     initialization_tables,
     memory_tables,
@@ -42,6 +43,7 @@ from tools import notebooks
 
 REGIONS = {  # name: function that returns the text
     **beam_width_tables.REGIONS,
+    **copying_tables.REGIONS,
     **exposure_bias_tables.REGIONS,
     **initialization_tables.REGIONS,
     **memory_tables.REGIONS,
