@@ -80,7 +80,7 @@ def train_and_measure(settings: dict, seed: int) -> dict:
 
 def made_by(seed: int):
     """Returns the folder of the translator that a seed trained."""
-    return MADE / f"g2p-{seed}"
+    return MADE / f"g2p-{seed}-attention"
 
 
 def measure(translator: Translator, pairs: list[Pair]) -> dict:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from recipes import results_file
 from recipes.formats import literal, mean_and_spread, table
 from recipes.scan import MODELS, SPLITS
 
-# Lake & Baroni 2018, percent: their overall best network, and the best for each split.
+# Lake & Baroni 2018, experiments 1 to 3, percent, means of five runs: their overall
+# best network, and the best for each split.
 PUBLISHED = {
     "simple": ("99.7", "99.8"),
     "length": ("13.8", "20.8"),
@@ -14,7 +17,9 @@ PUBLISHED = {
     "turn left": ("90.0", "90.3"),
     **{"1%": ("5", "–"), "2%": ("54", "–"), "4%": ("93", "–")},
 }
+PUBLISHED_OF_KNOWN_LENGTH = ("23.6", "60.2")
 KNOWN = "exact_match_of_known_length"
+MISTAKES = 6  # of each model
 
 
 def scores() -> str:
@@ -25,7 +30,8 @@ def scores() -> str:
         for split in SPLITS
     ]
     known = [_exact(f"{kind}, length", KNOWN) for kind in MODELS]
-    return table(head, [*rows, ["length, known beforehand", "–", "–", *known]])
+    last = ["length, known beforehand", *PUBLISHED_OF_KNOWN_LENGTH, *known]
+    return table(head, [*rows, last])
 
 
 def by_actions() -> str:
@@ -53,11 +59,19 @@ def by_word() -> str:
 
 
 def mistakes() -> str:
-    """Writes some commands of the split "jump", and what seed 0's models did."""
-    value = {
-        kind: results_file.several("scan", f"{kind}, jump")[0]["mistakes"]
-        for kind in MODELS
-    }
+    """Writes mistakes of seed 0's models on the split "jump", the shortest that it has.
+
+    The literal is a dict: for each model a list of commands, each with the answer as a
+    list of lines.
+    """
+    value = {}
+    for kind in MODELS:
+        run = results_file.several("scan", f"{kind}, jump")[0]
+        shortest = sorted(run["mistakes"], key=lambda mistake: len(mistake[2]))
+        value[kind] = [
+            [command, textwrap.wrap(answer, 60)]
+            for command, answer, _ in shortest[:MISTAKES]
+        ]
     return literal("MISTAKES", value)
 
 

@@ -22,7 +22,7 @@ MOST_BYTES = 15_000_000
 def main() -> None:
     """Copies the model, or says how to make it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("recipe", choices=("multi30k", "tatoeba"))
+    parser.add_argument("recipe", choices=("multi30k", "tatoeba", "g2p"))
     recipe = parser.parse_args().recipe
     made = MADE / f"{recipe}-{SEED}-{RUN}"
     if not made.exists():

@@ -110,7 +110,12 @@ def test_tables_set_ours_beside_what_was_published(monkeypatch):
             "by_word": {"jump": [1, 4]},
         }
         return [
-            {"exact_match": share, scan_tables.KNOWN: 0.5, "mistakes": [], **counts}
+            {
+                "exact_match": share,
+                scan_tables.KNOWN: 0.5,
+                "mistakes": [["jump thrice", "I_RUN " * 12, "I_JUMP " * 3]],
+                **counts,
+            }
             for share in (0.1, 0.2)
         ]
 
@@ -120,9 +125,14 @@ def test_tables_set_ours_beside_what_was_published(monkeypatch):
     rows = scan_tables.scores().splitlines()
     assert rows[2] == "| simple | 99.7 | 99.8 | 15.0 ± 7.1 | 15.0 ± 7.1 |"
     assert len(rows) == 2 + len(scan.SPLITS) + 1
+    assert rows[-1].endswith("| 23.6 | 60.2 | 50.0 ± 0.0 | 50.0 ± 0.0 |")
     names = {}
     exec(scan_tables.by_actions(), names)
     assert names["BY_ACTIONS"]["lstm, length"] == {9: 50.0, 10: 0.0}
+    exec(scan_tables.mistakes(), names)
+    assert names["MISTAKES"]["lstm"] == [
+        ["jump thrice", [" ".join(["I_RUN"] * 10), "I_RUN I_RUN"]]
+    ]
     exec(scan_tables.by_word(), names)
     assert names["BY_WORD"]["attention, jump"] == {"jump": 25.0}
     rows = g2p_tables.scores().splitlines()
