@@ -40,22 +40,12 @@ def by_actions() -> str:
     The literal holds for each run a dict: the number of right actions, and the percent
     of such commands that are carried out right, in the mean of all seeds.
     """
-    value = {
-        f"{kind}, {split}": _shares(f"{kind}, {split}", "by_actions", int)
-        for kind in MODELS
-        for split in ("simple", "length")
-    }
-    return literal("BY_ACTIONS", value)
+    return _literal_of_shares("BY_ACTIONS", ("simple", "length"), int)
 
 
 def by_word() -> str:
     """Writes the same for the words of commands, of the added primitives' splits."""
-    value = {
-        f"{kind}, {split}": _shares(f"{kind}, {split}", "by_word", str)
-        for kind in MODELS
-        for split in ("jump", "turn left")
-    }
-    return literal("BY_WORD", value)
+    return _literal_of_shares("BY_WORD", ("jump", "turn left"), str)
 
 
 def mistakes() -> str:
@@ -78,6 +68,11 @@ def mistakes() -> str:
 def _exact(name: str, measure: str = "exact_match") -> str:
     runs = results_file.several("scan", name)
     return mean_and_spread([100 * run[measure] for run in runs], 1)
+
+
+def _literal_of_shares(name: str, splits: tuple[str, ...], kind: type) -> str:
+    runs = [f"{model}, {split}" for model in MODELS for split in splits]
+    return literal(name, {run: _shares(run, name.lower(), kind) for run in runs})
 
 
 def _shares(name: str, measure: str, kind: type) -> dict:
