@@ -60,6 +60,7 @@ clean: ## delete the environments and everything that the commands made
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The file says what it was made with, so that other PINS make the environment anew.
+# Python compiles what it imports, a small part of what pip would compile beforehand.
 ifneq ($(shell test -x $(PY) && cat $(READY) 2>/dev/null),ready $(PINS))
 .PHONY: $(READY)
 endif

@@ -95,12 +95,13 @@ def measure(translator: Translator, pairs: list, **options) -> dict:
         ],
     }
     if translator.seq2seq.copies:
-        own = own_tokens(translator) - {"<eos>"}
         tokens = np.array([token for one in found for token in one.tokens])
-        known = np.isin(tokens, list(own))
+        known = np.isin(tokens, list(own_tokens(translator)))
         generation = np.concatenate([one.generation for one in found])
-        unknown = ~known & (tokens != "<eos>")
-        for name, among in (("known", known), ("unknown", unknown)):
+        for name, among in (
+            ("known", known & (tokens != "<eos>")),
+            ("unknown", ~known),
+        ):
             if among.any():
                 scores[f"generation_of_{name}"] = float(generation[among].mean())
     return scores

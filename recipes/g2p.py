@@ -13,7 +13,7 @@ import keras
 
 from recipes import small_runs
 from recipes.fitting import Stopwatch, warmup_cosine
-from recipes.small_runs import batches_for
+from recipes.small_runs import batches_for, some
 from recipes.translation import MADE
 from s2s_keras import corpora, evaluation, training
 from s2s_keras.records import Pair
@@ -106,7 +106,7 @@ def measure(translator: Translator, pairs: list[Pair]) -> dict:
         for word, text, right in zip(words, texts, references, strict=True)
         if text not in right
     ]
-    scores["mistakes"] = wrong[:: max(1, len(wrong) // EXAMPLES)][:EXAMPLES]
+    scores["mistakes"] = some(wrong, EXAMPLES)
     return scores
 
 

@@ -96,6 +96,11 @@ def own_tokens(translator: Translator) -> set[str]:
     return set(tokenizer.tokens(range(len(tokenizer))))
 
 
+def some(values: list, count: int) -> list:
+    """Returns at most so many values, from all over a list."""
+    return values[:: max(1, len(values) // count)][:count]
+
+
 def perplexity(translator: Translator, pairs: list[Pair]) -> float:
     """Returns the teacher-forced perplexity per token."""
     measured = training.evaluate(

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from s2s_keras import gradients as through_time
 from s2s_keras.arguments import check_number, check_whole
+from s2s_keras.decoding.compiling import of_any_shape
 from s2s_keras.losses import CrossEntropy, TokenAccuracy, TokenLoss, flat
 
 SHARE = ("of at least 0 and below 1", lambda value: 0 <= value < 1)
@@ -350,12 +351,12 @@ def _training_step(seq2seq, loss_of, sampling, truncate, gradients, metrics, dat
         found = [tf.convert_to_tensor(gradient) for gradient in found]
         gradients.take(found, tf.reduce_sum(weight))
 
-    return _compile(step, _signature(dataset))
+    return _compile(step, of_any_shape(dataset.element_spec))
 
 
 def _evaluate(seq2seq, batches):
     """Measures a model, compiled once for it and for a structure of batches."""
-    signature = _signature(batches)
+    signature = of_any_shape(batches.element_spec)
     key = "evaluate", repr(signature)
     if key not in seq2seq.compiled:
         metrics = _Metrics()
@@ -370,14 +371,6 @@ def _evaluate(seq2seq, batches):
     for batch in batches:
         step(*batch)
     return Evaluation(**metrics.results(), tokens=metrics.tokens())
-
-
-def _signature(dataset):
-    """Returns what a dataset's batches look like, of any shape."""
-    return tf.nest.map_structure(
-        lambda spec: tf.TensorSpec([None] * spec.shape.rank, spec.dtype),
-        dataset.element_spec,
-    )
 
 
 def _compile(step, signature):

@@ -17,7 +17,7 @@ hypothesis.settings.load_profile("without deadlines")
 
 
 def pytest_collection_finish():
-    """Saves a third of the time that tests would take.
+    """Keeps the tests from work that is not theirs.
 
     Python would look for garbage among all that was imported, again and again, and
     TensorFlow would optimize small graphs for longer than they run.

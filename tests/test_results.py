@@ -10,6 +10,7 @@ from recipes import results_file
 from recipes.results_file import as_stored
 
 FILES = sorted(results_file.FOLDER.glob("*.json"))
+IN_PARTS = ("multi30k", "multi30k_ablation", "tatoeba", "pointers", "docstrings")
 
 
 @pytest.mark.parametrize("path", FILES, ids=[path.name for path in FILES])
@@ -19,6 +20,8 @@ def test_results_are_those_of_the_recipe_as_it_is(path):
     assert record["machine"].keys() == results_file.machine().keys()
     recipe = importlib.import_module(f"recipes.{record['recipe']}")
     assert record["runs"].keys() <= recipe.RUNS.keys()
+    if record["recipe"] not in IN_PARTS:  # these may wait for some of their runs
+        assert record["runs"].keys() == recipe.RUNS.keys()
     for name, result in record["runs"].items():
         settings = settings_of(recipe, recipe.RUNS[name])
         assert result["settings"] == as_stored(settings), (

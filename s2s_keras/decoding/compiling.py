@@ -30,6 +30,13 @@ def as_tensor(values):
     return tf.cast(tensor, tf.int32) if tensor.dtype == tf.int64 else tensor
 
 
+def of_any_shape(structure):
+    """Returns a `tf.TensorSpec` for each tensor or spec, with its rank and dtype."""
+    return tf.nest.map_structure(
+        lambda part: tf.TensorSpec([None] * part.shape.rank, part.dtype), structure
+    )
+
+
 def run(search, seq2seq, *arguments, **options):
     """Runs a search, compiled once for a model and a structure of arguments.
 
@@ -43,10 +50,7 @@ def run(search, seq2seq, *arguments, **options):
     Returns:
         The dict that `search` returns, of NumPy arrays.
     """
-    signature = tf.nest.map_structure(
-        lambda tensor: tf.TensorSpec([None] * tensor.shape.rank, tensor.dtype),
-        arguments,
-    )
+    signature = of_any_shape(arguments)
     source = arguments[0]
     names = sorted(source) if isinstance(source, dict) else ()
     key = (
