@@ -90,6 +90,11 @@ def real(state, mask):
     return state | {"items": np.where(mask[:, :, None], state["items"], 0.0)}
 
 
+def graphs_of(model):
+    graphs = [model.training, model.encoder, model.step, model.attention]
+    return [graph for graph in graphs if graph is not None]
+
+
 def same_answers(wide, logits):
     """Compares logits of which one may have more answers, all impossible."""
     answers = min(wide.shape[-1], logits.shape[-1])
@@ -149,7 +154,9 @@ def test_the_layers_keep_symbolic_shapes_and_save_and_load(tmp_path):
 def test_padding_changes_no_logit_state_loss_or_metric(
     arguments, shared_model, batch_of
 ):
+    """Nor does any output carry a mask of Keras, which layers would obey unasked."""
     model = shared_model(**arguments)
+    outputs = [graph.outputs for graph in graphs_of(model)]
     source, target_in, target_out, weight = batch_of(arguments)
     width = lengths_of(source).max()
     wider = [
@@ -164,10 +171,17 @@ def test_padding_changes_no_logit_state_loss_or_metric(
         wide_weights = model.attention(wider[:2]).numpy()
         close(wide_weights[:, : target_in.shape[1], :width], weights)
         np.testing.assert_array_equal(wide_weights[:, :, width:], 0.0)
+        outputs.append(weights)
+
+    encoded = model.encoder(source)
+    first = keras.ops.convert_to_tensor(target_in[:, 0])
+    outputs += [logits, encoded, model.step([first, encoded])]
+    for tensor in keras.tree.flatten(outputs):
+        assert getattr(tensor, "_keras_mask", None) is None
 
     state, wide_state = (
-        real(model.encoder(part), np.arange(columns) < lengths_of(source)[:, None])
-        for part, columns in ((source, width), (wider[0], width + 3))
+        real(state, np.arange(columns) < lengths_of(source)[:, None])
+        for state, columns in ((encoded, width), (model.encoder(wider[0]), width + 3))
     )
     assert state.keys() == wide_state.keys()
     for name, tensor in state.items():
@@ -197,8 +211,8 @@ def test_the_other_rows_of_a_batch_change_no_logit_and_no_state(
     logits = model.training([source, target_in])
     lengths = lengths_of(source)
     state = real(model.encoder(source), np.arange(lengths.max()) < lengths[:, None])
-    for row, source_length in enumerate(lengths):
-        own_source = one_row(source, row)
+    for row in (0, 2):  # the longest, and the one with most padding
+        source_length, own_source = lengths[row], one_row(source, row)
         length = np.count_nonzero(target_out[row])
         alone = model.training([own_source, target_in[row : row + 1, :length]])
         same_answers(logits[row, :length], alone[0])
@@ -262,21 +276,3 @@ def test_other_sources_change_neither_beams_samples_nor_scores(
         np.testing.assert_array_equal(own.lengths[0], together.lengths[0])
         close(own.scores[0], together.scores[0])
         close(own.weights[0], together.weights[0, ..., :width, :4])
-
-
-@every_model
-def test_no_output_of_a_graph_carries_a_keras_mask(arguments, shared_model, batch_of):
-    model = shared_model(**arguments)
-    source, target_in, *_ = batch_of(arguments)
-    state = model.encoder(source)
-    logits, new_state = model.step(
-        [keras.ops.convert_to_tensor(target_in[:, 0]), state]
-    )
-    outputs = [model.training([source, target_in]), logits, state, new_state]
-    graphs = [model.training, model.encoder, model.step]
-    if model.attention:
-        graphs.append(model.attention)
-        outputs.append(model.attention([source, target_in]))
-    outputs += [graph.outputs for graph in graphs]
-    for tensor in keras.tree.flatten(outputs):
-        assert getattr(tensor, "_keras_mask", None) is None

@@ -447,15 +447,6 @@ def test_accumulated_batches_make_the_step_of_one_large_batch(accumulate):
         )
 
 
-def test_a_run_killed_between_accumulated_batches_keeps_them(tmp_path):
-    settings = {"accumulate": 3, "epochs": 3, "patience": None}
-    for epoch, batch in ((0, 3), (1, 0), (2, 2)):
-        with pytest.raises(Killed):
-            killer = Killer(epoch, "batch ends", batch)
-            run(tmp_path / "run", callbacks=[killer], **settings)
-    assert_same_run(run(tmp_path / "run", **settings), run(**settings))
-
-
 # The average of the weights
 
 
@@ -749,10 +740,13 @@ def test_a_run_killed_again_and_again_ends_as_an_unbroken_one(
     assert os.listdir(backup.parent) == ["run"]
 
 
-def test_a_killed_run_takes_its_average_and_its_smoothing_up_again(tmp_path):
+def test_a_killed_run_takes_up_its_average_its_smoothing_and_half_a_step(tmp_path):
+    """The second batch of three that make a step is the last of some runs."""
     settings = {"averaging": 0.6, "label_smoothing": 0.1, "epochs": 4, "patience": None}
+    settings["accumulate"] = 3
     for killer in (
         {"callbacks": [Killer(0, "batch ends", 2)]},
+        {"callbacks": [Killer(0, "batch ends", 3)]},
         {"valid": KillingValidation(dataset(VALID, batch_size=4), 1)},
         {"callbacks": [Killer(2, "batch ends", 3)]},
     ):
