@@ -6,7 +6,7 @@ import textwrap
 
 from recipes import results_file
 from recipes.formats import literal, mean_and_spread, table
-from recipes.scan import MODELS, SPLITS
+from recipes.scan import MODELS, RUNS
 
 # Lake & Baroni 2018, experiments 1 to 3, percent, means of five runs: their overall
 # best network, and the best for each split.
@@ -19,19 +19,25 @@ PUBLISHED = {
 }
 PUBLISHED_OF_KNOWN_LENGTH = ("23.6", "60.2")
 KNOWN = "exact_match_of_known_length"
+PAPERS = {"overall best": "lstm", "best of split": "best"}
+BY = ("paper", "ours")
 MISTAKES = 6  # of each model
 
 
 def scores() -> str:
     """Writes for each split what the paper reports, and what our models do."""
-    head = ("split", "paper, overall best", "paper, best of split", *MODELS)
-    rows = [
-        [split, *PUBLISHED[split], *(_exact(f"{kind}, {split}") for kind in MODELS)]
-        for split in SPLITS
-    ]
-    known = [_exact(f"{kind}, length", KNOWN) for kind in MODELS]
-    last = ["length, known beforehand", *PUBLISHED_OF_KNOWN_LENGTH, *known]
-    return table(head, [*rows, last])
+    head = ("split", *(f"{model}, {by}" for model in PAPERS for by in BY), "attention")
+    rows = [_row(split, split, published) for split, published in PUBLISHED.items()]
+    known = "length, known beforehand"
+    rows.append(_row(known, "length", PUBLISHED_OF_KNOWN_LENGTH, KNOWN))
+    return table(head, rows)
+
+
+def _row(title: str, split: str, published: tuple, measure="exact_match") -> list[str]:
+    overall, best, attention = (
+        _exact(f"{kind}, {split}", measure) for kind in (*PAPERS.values(), "attention")
+    )
+    return [title, published[0], overall, published[1], best, attention]
 
 
 def by_actions() -> str:
@@ -65,7 +71,9 @@ def mistakes() -> str:
     return literal("MISTAKES", value)
 
 
-def _exact(name: str, measure: str = "exact_match") -> str:
+def _exact(name: str, measure: str) -> str:
+    if name not in RUNS:
+        return "–"
     runs = results_file.several("scan", name)
     return mean_and_spread([100 * run[measure] for run in runs], 1)
 
