@@ -2,7 +2,7 @@
 
     python -m recipes.docstrings --seed 0
 
-needs some 30 minutes of one CPU core. The source is the body of a docstring, the target
+needs some 35 minutes of one CPU core. The source is the body of a docstring, the target
 its first sentence, of the libraries that are installed here: so scores compare with
 those of the same versions alone. As in See et al. (2017), coverage joins at the end: a
 model trains without charge for the first epochs, and with it for the last.

@@ -10,7 +10,7 @@ from recipes import results_file
 from recipes.results_file import as_stored
 
 FILES = sorted(results_file.FOLDER.glob("*.json"))
-IN_PARTS = ("multi30k", "multi30k_ablation", "tatoeba", "pointers", "docstrings")
+IN_PARTS = ("multi30k", "multi30k_ablation", "tatoeba")
 
 
 @pytest.mark.parametrize("path", FILES, ids=[path.name for path in FILES])
