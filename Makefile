@@ -18,6 +18,8 @@ export KERAS_BACKEND := tensorflow
 # Without this TensorFlow reports a machine that has no GPU as an error.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Where this is set, every process would compile TensorFlow anew, which takes seconds.
+export PYTHONDONTWRITEBYTECODE :=
 
 # A kernel starts in its notebook's folder, where a relative path leads elsewhere.
 ifneq ($(S2S_KERAS_DATA),)
