@@ -2,9 +2,8 @@
 
     python -m benchmarks.quality
 
-Each model is trained as in the quickstart, for one epoch more, and keeps the weights of
-its best epoch by validation loss. Scores are free-running and greedy; perplexity is
-teacher-forced.
+Each model is trained for 9 epochs and keeps the weights of its best one by validation
+loss. Scores are free-running and greedy; perplexity is teacher-forced.
 """
 
 from __future__ import annotations

@@ -439,10 +439,9 @@ def _cut(array, size):
 
 def _ragged(rows):
     """Returns rows of different lengths as one tensor: lists of ids, or of vectors."""
-    if isinstance(rows[0], list):
-        return tf.ragged.constant(rows, dtype=tf.int32)
-    lengths = [len(row) for row in rows]
-    return tf.RaggedTensor.from_row_lengths(np.concatenate(rows), lengths)
+    dtype = "int32" if isinstance(rows[0], list) else rows[0].dtype
+    values = np.concatenate(rows, dtype=dtype)  # far faster than ragged.constant
+    return tf.RaggedTensor.from_row_lengths(values, [len(row) for row in rows])
 
 
 def _dataset(source, targets, plan, everything, dropped=0):

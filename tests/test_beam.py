@@ -141,7 +141,7 @@ def test_a_wide_beam_finds_what_brute_force_finds(seed, alpha, beta, shortest):
         assert sequences(found, row) == list(tokens)
 
 
-@given(st.integers(0, 10_000), st.integers(1, 7), st.sampled_from([0.0, 1.0]))
+@given(st.integers(0, 10_000), st.sampled_from([1, 2, 7]), st.sampled_from([0.0, 1.0]))
 def test_a_beam_of_one_is_greedy_search(seed, max_length, alpha):
     model = large.filled(seed)
     source = pad([[4, EOS], [5, EOS], [6, EOS]])

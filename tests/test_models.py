@@ -753,17 +753,16 @@ def test_dropout_changes_training_of_attention_alone(
     np.testing.assert_allclose(step_logits, calm[0], atol=1e-5)
 
 
-@every_family
-@pytest.mark.parametrize("more", [{}, TIED], ids=named)
+@pytest.mark.parametrize(
+    "arguments", [LUONG, *(family | TIED for family in FAMILIES)], ids=named
+)
 def test_mixed_precision_keeps_attention_weights_in_float32(
-    arguments, more, fresh_model, random_batch, walk
+    arguments, fresh_model, random_batch, walk
 ):
     source, target_in, target_out, weight = random_batch()
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        model = fresh_model(
-            **arguments, **more, dropout=0.2, layers=2, local="predictive"
-        )
+        model = fresh_model(**arguments, dropout=0.2, layers=2, local="predictive")
         with tf.GradientTape() as tape:
             logits = model.training([source, target_in], training=True)
             loss = CrossEntropy()(target_out, logits, weight)
