@@ -27,12 +27,12 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_runtest_logreport(report):
-    """Add a cell's time, and its kernel's start, to its notebook's."""
+    """Add a test's time to its file's: a cell's, and its kernel's start, too."""
     SECONDS[report.nodeid.split("::")[0]] += report.duration
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Say how long each notebook took."""
-    terminalreporter.section("seconds of each notebook, its kernel's start included")
-    for name, seconds in SECONDS.items():
+    """Say how long each file took."""
+    terminalreporter.section("seconds of each file, a kernel's start included")
+    for name, seconds in sorted(SECONDS.items(), key=lambda item: -item[1]):
         terminalreporter.write_line(f"{seconds:6.1f}  {name}")

@@ -439,7 +439,7 @@ def _cut(array, size):
 
 def _ragged(rows):
     """Returns rows of different lengths as one tensor: lists of ids, or of vectors."""
-    dtype = "int32" if isinstance(rows[0], list) else rows[0].dtype
+    dtype = "int32" if isinstance(rows[0], list) else None  # None: that of the vectors
     values = np.concatenate(rows, dtype=dtype)  # far faster than ragged.constant
     return tf.RaggedTensor.from_row_lengths(values, [len(row) for row in rows])
 

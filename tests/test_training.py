@@ -350,18 +350,19 @@ def test_in_mixed_precision_the_norm_is_not_scaled_and_left_out_steps_do_not_cou
 LONGEST = 4  # a target of three words and EOS
 
 
-def test_chunks_as_long_as_the_targets_train_as_without_truncation():
+def test_chunks_as_long_as_the_targets_or_longer_train_as_without_truncation():
     settings = {"dropout": 0.3, "embedding_dropout": 0.2, "recurrent_dropout": 0.2}
-    truncated, plain = small_model(**settings), small_model(**settings)
+    plain, *others = (small_model(**settings) for _ in range(3))
     settings = {"epochs": 2, "learning_rate": 0.01}
-    history = training.fit(
-        truncated, dataset(), dataset(VALID), truncate=LONGEST, **settings
-    )
     expected = training.fit(plain, dataset(), dataset(VALID), **settings)
-    assert_close(weights(truncated), weights(plain))
-    assert history.history.keys() == expected.history.keys()
-    for name, values in expected.history.items():
-        assert history.history[name] == pytest.approx(values, rel=1e-5)
+    for truncated, truncate in zip(others, (LONGEST, 100), strict=True):
+        history = training.fit(
+            truncated, dataset(), dataset(VALID), truncate=truncate, **settings
+        )
+        assert_close(weights(truncated), weights(plain))
+        assert history.history.keys() == expected.history.keys()
+        for name, values in expected.history.items():
+            assert history.history[name] == pytest.approx(values, rel=1e-5)
 
 
 def test_truncation_changes_the_gradient_and_not_what_is_reported():
