@@ -19,13 +19,12 @@ CELLS = ("rnn", "gru", "lstm")
 VARIANTS = [
     {"cell": cell, "layers": layers, "bidirectional": bidirectional}
     for cell, layers, bidirectional in (
-        *(("rnn", 1, True), ("rnn", 2, False), ("gru", 1, False), ("gru", 2, True)),
-        *(("lstm", 1, False), ("lstm", 1, True), ("lstm", 2, True)),
+        *(("rnn", 2, False), ("gru", 1, False), ("gru", 2, True)),
+        *(("lstm", 1, False), ("lstm", 1, True)),
     )
 ]
 VARIANTS += [
-    {"cell": cell, "layers": 2, "reverse_source": True, "context": "every_step"}
-    for cell in CELLS
+    {"cell": "lstm", "layers": 2, "reverse_source": True, "context": "every_step"}
 ]
 VARIANTS += [{"cell": "gru", "context": "every_step", "bidirectional": True}]
 FINISH = {"residual": True, "layer_norm": True}
@@ -48,10 +47,9 @@ OTHERWISE = itertools.cycle(
         {"cell": "lstm", "layers": 2, "reverse_source": True, "bidirectional": False},
     ]
 )
-ATTENDING = [  # every score with two of the three families
+ATTENDING = [  # every score with one of the three families
     family | {"score": score} | next(OTHERWISE)
-    for number, score in enumerate(attention.SCORES)
-    for family in (FAMILIES[number % 3], FAMILIES[(number + 1) % 3])
+    for score, family in zip(attention.SCORES, itertools.cycle(FAMILIES))
 ]
 ATTENDING += [
     family | {"score": score, "local": local, "window": 1} | next(OTHERWISE)
@@ -288,16 +286,21 @@ def test_the_matrices_between_hidden_states_start_orthogonal_or_not(
             assert (unlike < 1e-6) if orthogonal else (unlike > 0.1)
 
 
-@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(
-    "arguments", [{"bidirectional": True}, {"builder": "attention_seq2seq"}], ids=named
+    "arguments",
+    [
+        {"cell": "rnn"},
+        {"cell": "gru", "bidirectional": True},
+        {"cell": "lstm", "builder": "attention_seq2seq"},
+    ],
+    ids=named,
 )
 def test_recurrent_dropout_changes_training_alone(
-    arguments, cell, fresh_model, random_batch, walk
+    arguments, fresh_model, random_batch, walk
 ):
     """Also for a batch of another size than the single steps before it."""
-    model = fresh_model(cell=cell, recurrent_dropout=0.5, **arguments)
-    plain = fresh_model(cell=cell, **arguments)
+    model = fresh_model(recurrent_dropout=0.5, **arguments)
+    plain = fresh_model(**arguments)
     source, target_in, *_ = random_batch()
     expected = plain.training([source, target_in])
     step_logits, _ = walk(model, source, target_in)
@@ -392,9 +395,10 @@ def test_chunks_one_after_another_give_the_training_logits(
     source, target_in, *_ = batch_of(arguments)
     expected = model.training([source, target_in])
     ends = []
-    for lengths in ((2, 2, 1), (1, 4)):
+    for lengths in ((5,), (1, 4)):
         logits, states = [], [model.encoder(source)]
-        for tokens in ops.split(target_in, np.cumsum(lengths)[:-1], axis=1):
+        for tokens in np.split(target_in, np.cumsum(lengths)[:-1], axis=1):
+            tokens = ops.convert_to_tensor(tokens)
             of_chunk, state = model.chunk([tokens, states[-1]])
             assert of_chunk.shape == (*tokens.shape, expected.shape[-1])
             logits.append(of_chunk)
@@ -465,11 +469,7 @@ def test_the_graphs_of_attention_share_every_weight_and_none_is_there_twice(
 
 @pytest.mark.parametrize(
     "arguments",
-    VARIANTS[-4:]
-    + ATTENDING[:-3:2]
-    + ATTENDING[-3:]
-    + OF_VECTORS
-    + [VECTORS_ALONE, *POINTING_OR_COPYING],
+    VARIANTS[-4:] + ATTENDING + OF_VECTORS + [VECTORS_ALONE, *POINTING_OR_COPYING],
     ids=named,
 )
 def test_every_weight_gets_a_finite_gradient(arguments, shared_model, batch_of):
@@ -564,9 +564,7 @@ def by_hand(model, source, target_in):
 
 
 @every_family
-@pytest.mark.parametrize(
-    "more", [{"layers": 1}, {"layers": 2}, {"layers": 3} | TIED], ids=named
-)
+@pytest.mark.parametrize("more", [{"layers": 1}, {"layers": 3} | TIED], ids=named)
 def test_decoders_with_attention_follow_the_papers(
     arguments, more, fresh_model, random_batch
 ):
@@ -754,7 +752,7 @@ def test_dropout_changes_training_of_attention_alone(
 
 
 @pytest.mark.parametrize(
-    "arguments", [LUONG, *(family | TIED for family in FAMILIES)], ids=named
+    "arguments", [LUONG, FEEDING | TIED, BAHDANAU | TIED], ids=named
 )
 def test_mixed_precision_keeps_attention_weights_in_float32(
     arguments, fresh_model, random_batch, walk
@@ -810,7 +808,7 @@ def toy_batches(toy):
     return train, vocabularies
 
 
-@pytest.mark.parametrize("arguments", [*FAMILIES, BAHDANAU | TIED], ids=named)
+@pytest.mark.parametrize("arguments", [LUONG, FEEDING, BAHDANAU | TIED], ids=named)
 def test_attention_learns_the_toy_corpus_and_its_graphs_still_agree(
     arguments, fresh_model, toy, walk
 ):
@@ -907,7 +905,7 @@ def test_a_saved_training_graph_gives_the_same_logits(
 
 @pytest.mark.parametrize(
     "arguments",
-    ATTENDING[::7] + ATTENDING[-1:] + OF_VECTORS[:1] + POINTERS[1:] + COPIERS[1:],
+    ATTENDING[::5] + OF_VECTORS[:1] + POINTERS[1:] + COPIERS[1:],
     ids=named,
 )
 def test_configuration_and_weights_make_the_same_model_with_attention(

@@ -14,9 +14,9 @@ from s2s_keras.losses import CrossEntropy, TokenAccuracy, TokenLoss
 
 FINISH = {"residual": True, "layer_norm": True, "tie_embeddings": True}
 MODELS = [
-    {"cell": cell, "bidirectional": bidirectional, "reverse_source": reverse_source}
-    for cell in ("rnn", "gru", "lstm")
-    for bidirectional, reverse_source in ((False, False), (True, False), (False, True))
+    {"cell": "rnn", "bidirectional": True},
+    {"cell": "gru", "reverse_source": True},
+    {"cell": "lstm"},
 ]
 MODELS += [
     {"cell": "gru", "context": "every_step", "layers": 2, "bidirectional": True},
