@@ -30,6 +30,13 @@ def pytest_collection_finish():
         )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def collected():
+    """Frees a module's models: compiled functions and their graphs lie in circles."""
+    yield
+    gc.collect()
+
+
 # Every axis has a size of its own, so that no two can be mistaken for each other.
 SIZES = {
     "source_vocabulary": 11,
@@ -58,7 +65,7 @@ def fresh_model():
     return build
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_model(fresh_model):
     """Gives the one small model of its arguments. No test may change its weights."""
     return functools.cache(fresh_model)
