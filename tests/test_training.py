@@ -101,7 +101,6 @@ def assert_close(arrays, others):
     "settings",
     [
         {"clip_norm": None},
-        {"clip_norm": 0.3},
         {"clip_norm": 0.3, "label_smoothing": 0.2},
     ],
     ids=str,
@@ -219,13 +218,12 @@ def test_a_schedule_sets_the_learning_rate_of_each_step():
     assert_same(weights(once), weights(twice))
 
 
-@pytest.mark.parametrize("averaging", [None, 0.5])
-def test_mixed_precision_trains_with_a_scaled_loss(averaging):
+def test_mixed_precision_trains_with_a_scaled_loss():
     keras.config.set_dtype_policy("mixed_float16")
     try:
         model, valid = small_model(), dataset(VALID)
         history = training.fit(
-            model, dataset(), valid, epochs=6, learning_rate=0.02, averaging=averaging
+            model, dataset(), valid, epochs=6, learning_rate=0.02, averaging=0.5
         )
         measured = training.evaluate(model, valid).loss
     finally:
@@ -304,18 +302,6 @@ def test_between_steps_of_several_batches_the_last_steps_norm_is_told():
     told = 3 * [0.0] + 4 * steps[:1] + steps[1:3] + 3 * steps[2:3]
     told += 4 * steps[3:4] + steps[4:]
     np.testing.assert_allclose([*few.noted.values()], told, rtol=1e-4)
-
-
-def test_a_broken_run_tells_the_norms_of_an_unbroken_one(tmp_path):
-    settings = {"epochs": 2, "patience": None, "accumulate": 3}
-    whole, rest = Norms(), Norms()
-    _, history = run(callbacks=[whole], **settings)
-    with pytest.raises(Killed):
-        run(tmp_path / "run", callbacks=[Killer(1, "batch ends", 3)], **settings)
-    _, resumed = run(tmp_path / "run", callbacks=[rest], **settings)
-    assert list(rest.noted) == [(1, 2), (1, 3), (1, 4)]
-    assert rest.noted.items() <= whole.noted.items()
-    assert resumed.history == history.history
 
 
 def test_in_mixed_precision_the_norm_is_not_scaled_and_left_out_steps_do_not_count():
@@ -427,7 +413,7 @@ def in_order(batch_size):
     return dataset(batch_size=batch_size, shuffle=False, bucket=False)
 
 
-@pytest.mark.parametrize("accumulate", [2, 3, 9])
+@pytest.mark.parametrize("accumulate", [2, 9])
 def test_accumulated_batches_make_the_step_of_one_large_batch(accumulate):
     """Rows are of unequal length, and the last step of an epoch has fewer batches."""
     many, one = small_model(), small_model()
@@ -741,7 +727,10 @@ def test_a_run_killed_again_and_again_ends_as_an_unbroken_one(
 
 
 def test_a_killed_run_takes_up_its_average_its_smoothing_and_half_a_step(tmp_path):
-    """The second batch of three that make a step is the last of some runs."""
+    """The second batch of three that make a step is the last of some runs.
+
+    The norms that the last run tells are those of the run that nobody killed.
+    """
     settings = {"averaging": 0.6, "label_smoothing": 0.1, "epochs": 4, "patience": None}
     settings["accumulate"] = 3
     for killer in (
@@ -752,9 +741,13 @@ def test_a_killed_run_takes_up_its_average_its_smoothing_and_half_a_step(tmp_pat
     ):
         with pytest.raises(Killed):
             run(tmp_path / "run", **settings, **killer)
-    unbroken = run(**settings)
-    assert_same_run(run(tmp_path / "run", **settings), unbroken)
+    whole, rest = Norms(), Norms()
+    unbroken = run(callbacks=[whole], **settings)
+    last = run(tmp_path / "run", callbacks=[rest], **settings)
+    assert_same_run(last, unbroken)
     assert_same_run(run(tmp_path / "run", **settings), unbroken)  # finished already
+    assert list(rest.noted)[:2] == [(2, 2), (2, 3)]
+    assert rest.noted.items() <= whole.noted.items()
 
 
 def _die_while_writing(backup, monkeypatch):
