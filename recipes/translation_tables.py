@@ -100,8 +100,8 @@ def sizes() -> str:
             f"{sorted(parts)}. Run `python -m recipes.tatoeba_size --seed 0`."
         )
     rows = [
-        [f"{runs[0]['pairs']:,}", *_scores([run["test"] for run in runs])]
-        for runs in parts.values()
+        [f"{parts[name][0]['pairs']:,}", *_scores([run["test"] for run in parts[name]])]
+        for name in tatoeba_size.RUNS
     ]
     whole = [run["test"] for run in results_file.load("tatoeba")["attention"]]
     return table(head, [*rows, ["all", *_scores(whole)]])
