@@ -223,12 +223,10 @@ def test_the_training_graph_on_mixed_tokens_is_the_loop_over_the_step(
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
 
 
-def fitted(toy, sampling, **arguments):
+def fitted(toy, sampling, build=models.encoder_decoder, **arguments):
     pairs, source, target = toy
     keras.utils.set_random_seed(4)
-    model = models.encoder_decoder(
-        len(source), len(target), cell="rnn", units=8, embedding_dim=6
-    )
+    model = build(len(source), len(target), cell="rnn", units=8, embedding_dim=6)
     history = training.fit(
         model,
         batches.make(pairs, source, target, 2),
@@ -240,14 +238,10 @@ def fitted(toy, sampling, **arguments):
     return history.history, model.training.get_weights()
 
 
-@pytest.fixture(scope="module")
-def plain(toy):
-    return fitted(toy, None)
-
-
-def test_probability_1_trains_as_teacher_forcing(toy, plain):
-    history, weights = fitted(toy, RIGHT)
-    plain_history, plain_weights = plain
+def test_probability_1_trains_as_teacher_forcing(toy):
+    build = models.attention_seq2seq
+    history, weights = fitted(toy, RIGHT, build)
+    plain_history, plain_weights = fitted(toy, None, build)
     assert history["teacher_probability"] == [1.0] * 4
     assert "teacher_probability" not in plain_history
     np.testing.assert_allclose(history["loss"], plain_history["loss"], atol=1e-5)
@@ -255,14 +249,15 @@ def test_probability_1_trains_as_teacher_forcing(toy, plain):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
 
 
-def test_the_probability_of_each_epoch_s_last_step_is_logged(toy, plain):
+def test_the_probability_of_each_epoch_s_last_step_is_logged(toy):
     sampling = ScheduledSampling("linear", halfway=6)
     history, weights = fitted(toy, sampling)
     last = np.array([2, 5, 8, 11])  # 3 batches an epoch
     np.testing.assert_allclose(
         history["teacher_probability"], np.maximum(1 - last / 12, 0), rtol=1e-6
     )
-    assert any((a != b).any() for a, b in zip(weights, plain[1], strict=True))
+    _, plain = fitted(toy, None)
+    assert any((a != b).any() for a, b in zip(weights, plain, strict=True))
 
 
 def test_a_run_that_was_broken_off_throws_the_same_coins(toy, tmp_path):
