@@ -15,8 +15,8 @@ from recipes.results_file import ResultsFile
 from s2s_keras import corpora, decoding
 from s2s_keras.translator import Translator
 
-SEEDS = (0, 1, 2, 3, 4)
-RUNS = {"together": {**g2p.BASE, "seeds": list(SEEDS)}}
+MEMBERS = (0, 1, 2, 3, 4)  # seeds
+RUNS = {"together": {**g2p.BASE, "seeds": list(MEMBERS)}}
 
 
 def main() -> None:
@@ -25,10 +25,10 @@ def main() -> None:
     ((name, settings),) = RUNS.items()
     if results.has(name, settings):
         return
-    missing = [seed for seed in SEEDS if not g2p.made_by(seed).exists()]
+    missing = [seed for seed in MEMBERS if not g2p.made_by(seed).exists()]
     if missing:
         sys.exit(f"recipes/made lacks the models of seeds {missing}: run recipes.g2p")
-    results.add(name, settings, measure(corpora.load(settings["corpus"]), SEEDS))
+    results.add(name, settings, measure(corpora.load(settings["corpus"]), MEMBERS))
 
 
 def measure(corpus: corpora.Corpus, seeds: Sequence[int]) -> dict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recipes import results_file
 from recipes.formats import literal, mean_and_spread, table
-from recipes.g2p_ensemble import SEEDS
+from recipes.g2p_ensemble import MEMBERS
 
 # PER and WER in percent, on other splits of CMUdict.
 PUBLISHED = {
@@ -27,7 +27,7 @@ def scores() -> str:
         ]
         rows.append([f"**ours, {search}**", "ours", *rates])
     rates = [f"{together['test']['beam'][rate]:.2f}" for rate in ("per", "wer")]
-    rows.append([f"**ours, {len(SEEDS)} models together, beam**", "ours", *rates])
+    rows.append([f"**ours, {len(MEMBERS)} models together, beam**", "ours", *rates])
     head = ("model", "split", "PER, %", "WER, %")
     return table(head, rows, words=2)
 

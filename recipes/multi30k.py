@@ -41,6 +41,7 @@ RUNS = {
     "gru": dataclasses.replace(BASE, model={**EVERY_STEP, "cell": "gru"}),
     "lstm first state": dataclasses.replace(BASE, model=FIRST_STATE),
 }
+SEEDS = {"lstm first state": 1}  # how many seeds a run has; others have no limit
 
 if __name__ == "__main__":
-    translation.main("multi30k", __doc__.splitlines()[0], RUNS)
+    translation.main("multi30k", __doc__.splitlines()[0], RUNS, SEEDS)

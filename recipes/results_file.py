@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pathlib
 import platform
@@ -43,6 +44,17 @@ class ResultsFile:
     def _runs(self):
         """Reads the file anew: other processes may add runs to it."""
         return json.loads(self.path.read_text())["runs"] if self.path.exists() else {}
+
+
+def of_seed(runs, seed, seeds):
+    """Returns the runs that are made with a seed.
+
+    Args:
+        runs: a recipe's runs by name.
+        seed: which seed, counted from 0.
+        seeds: for a run that not every seed is for, how many seeds are.
+    """
+    return {name: run for name, run in runs.items() if seed < seeds.get(name, math.inf)}
 
 
 def as_stored(value):

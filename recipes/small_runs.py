@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from tqdm import tqdm
 
-from recipes.results_file import ResultsFile
+from recipes.results_file import ResultsFile, of_seed
 from s2s_keras import batches, corpora, evaluation, models, training
 from s2s_keras.records import Pair
 from s2s_keras.text import Tokenizer
@@ -19,6 +19,7 @@ def main(
     description: str,
     runs: dict[str, dict],
     train_and_measure: Callable[[dict, int], dict],
+    seeds: Mapping[str, int] | None = None,
 ) -> None:
     """Trains and measures what is not in the results of a recipe yet.
 
@@ -27,12 +28,14 @@ def main(
         description: what `--help` says.
         runs: for each name all settings that the results depend on but the seed.
         train_and_measure: function of settings and seed that returns the results.
+        seeds: see `results_file.of_seed`.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="the runs whose name holds this text")
     asked = parser.parse_args()
     results = ResultsFile(recipe, asked.seed)
+    runs = of_seed(runs, asked.seed, seeds or {})
     names = [name for name in runs if (asked.only or "") in name]
     for name in tqdm(names, desc=f"seed {asked.seed}", mininterval=30):
         if not results.has(name, runs[name]):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import pathlib
+from collections.abc import Mapping
 
 import keras
 from tqdm.keras import TqdmCallback
 
 from recipes.fitting import Stopwatch, warmup_cosine
-from recipes.results_file import ResultsFile
+from recipes.results_file import ResultsFile, of_seed
 from s2s_keras import batches, corpora, evaluation, models, training
 from s2s_keras.records import Pair
 from s2s_keras.text import Tokenizer
@@ -51,14 +52,27 @@ class Settings:
     averaging: float | None = None
 
 
-def main(recipe: str, description: str, runs: dict[str, Settings]) -> None:
-    """Trains and measures what is not in the results of a recipe yet."""
+def main(
+    recipe: str,
+    description: str,
+    runs: dict[str, Settings],
+    seeds: Mapping[str, int] | None = None,
+) -> None:
+    """Trains and measures what is not in the results of a recipe yet.
+
+    Args:
+        recipe: its name, which the results file has, too.
+        description: what `--help` says.
+        runs: for each name its settings.
+        seeds: see `results_file.of_seed`.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", choices=runs, help="one run instead of all")
     asked = parser.parse_args()
     results = ResultsFile(recipe, asked.seed)
-    for name in [asked.only] if asked.only else runs:
+    names = [asked.only] if asked.only else of_seed(runs, asked.seed, seeds or {})
+    for name in names:
         settings = dataclasses.asdict(runs[name])
         if not results.has(name, settings):
             made = MADE / f"{recipe}-{asked.seed}-{name.replace(' ', '-')}"

@@ -99,6 +99,9 @@ def test_a_command_runs_what_is_asked_and_not_in_the_results(tmp_path, monkeypat
         monkeypatch.setattr("sys.argv", ["recipe", *arguments])
         small_runs.main("a_recipe", "A recipe.", runs, train)
     assert ran == [(2, 5), (3, 5), (1, 5)]
+    monkeypatch.setattr("sys.argv", ["recipe", "--seed", "6"])
+    small_runs.main("a_recipe", "A recipe.", runs, train, {"small": 6, "large": 7})
+    assert ran[3:] == [(2, 6), (3, 6)]
     assert results_file.load("a_recipe", tmp_path).keys() == runs.keys()
 
 
