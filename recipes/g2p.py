@@ -10,6 +10,7 @@ stood.
 from __future__ import annotations
 
 import keras
+from tqdm.keras import TqdmCallback
 
 from recipes import small_runs
 from recipes.fitting import Stopwatch, warmup_cosine
@@ -61,7 +62,7 @@ def train_and_measure(settings: dict, seed: int) -> dict:
         epochs=epochs,
         learning_rate=warmup_cosine(rate, epochs * train.report.batches),
         label_smoothing=settings["label_smoothing"],
-        callbacks=[watch],
+        callbacks=[TqdmCallback(verbose=0, desc=made.name, mininterval=30), watch],
         backup=backup,
         backup_every=1_000,
     )
