@@ -383,7 +383,8 @@ class Translator:
 
         Args:
             name: `"multi30k"` translates German captions of photographs to English,
-                `"tatoeba"` short Chinese sentences.
+                `"tatoeba"` short Chinese sentences; `"g2p"` writes how an English
+                word, in lower case, is pronounced.
 
         Raises:
             ValueError: if there is none of this name.
