@@ -87,5 +87,5 @@ def test_they_are_what_their_recipe_trains(name):
 
 @pytest.mark.parametrize("name", ["multi40k", "", "../pretrained/multi30k", None])
 def test_a_name_that_is_none_is_refused(name):
-    with pytest.raises(ValueError, match=r"name must be one of \['g2p', 'multi30k', 'tato"):
+    with pytest.raises(ValueError, match=r"one of \['g2p', 'multi30k', 'tatoeba'\]"):
         Translator.pretrained(name)
