@@ -1,4 +1,4 @@
-"""What every training run wants: a learning rate that moves, and a stopwatch."""
+"""What training runs want: a learning rate that moves, a stopwatch, a progress bar."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import statistics
 import time
 
 import keras
+from tqdm.keras import TqdmCallback
 
 
 def warmup_cosine(highest, steps, last=0.01):
@@ -25,6 +26,11 @@ def warmup_cosine(highest, steps, last=0.01):
         warmup_target=highest,
         warmup_steps=steps // 20,
     )
+
+
+def progress_bar(name):
+    """Returns a callback that shows how far a long run is, twice a minute."""
+    return TqdmCallback(verbose=0, desc=name, mininterval=30)
 
 
 class Stopwatch(keras.callbacks.Callback):

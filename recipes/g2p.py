@@ -10,10 +10,9 @@ stood.
 from __future__ import annotations
 
 import keras
-from tqdm.keras import TqdmCallback
 
 from recipes import small_runs
-from recipes.fitting import Stopwatch, warmup_cosine
+from recipes.fitting import Stopwatch, progress_bar, warmup_cosine
 from recipes.small_runs import batches_for, some
 from recipes.translation import MADE
 from s2s_keras import corpora, evaluation, training
@@ -62,7 +61,7 @@ def train_and_measure(settings: dict, seed: int) -> dict:
         epochs=epochs,
         learning_rate=warmup_cosine(rate, epochs * train.report.batches),
         label_smoothing=settings["label_smoothing"],
-        callbacks=[TqdmCallback(verbose=0, desc=made.name, mininterval=30), watch],
+        callbacks=[watch, progress_bar(made.name)],
         backup=backup,
         backup_every=1_000,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recipes import results_file
-from recipes.formats import literal, mean_and_spread, table
+from recipes.formats import mean_and_spread, table
 from recipes.g2p_ensemble import MEMBERS
 
 # PER and WER in percent, on other splits of CMUdict.
@@ -32,10 +32,4 @@ def scores() -> str:
     return table(head, rows, words=2)
 
 
-def mistakes() -> str:
-    """Writes some mistakes of seed 0: word, answer, and right answers."""
-    run = results_file.load("g2p")["attention"][0]
-    return literal("MISTAKES", run["test"]["mistakes"])
-
-
-REGIONS = {"g2p scores": scores, "g2p mistakes": mistakes}
+REGIONS = {"g2p scores": scores}

@@ -46,7 +46,7 @@ class ResultsFile:
         return json.loads(self.path.read_text())["runs"] if self.path.exists() else {}
 
 
-def of_seed(runs, seed, seeds):
+def of_seed(runs, seed, seeds=None):
     """Returns the runs that are made with a seed.
 
     Args:
@@ -54,7 +54,8 @@ def of_seed(runs, seed, seeds):
         seed: which seed, counted from 0.
         seeds: for a run that not every seed is for, how many seeds are.
     """
-    return {name: run for name, run in runs.items() if seed < seeds.get(name, math.inf)}
+    most = seeds or {}
+    return {name: run for name, run in runs.items() if seed < most.get(name, math.inf)}
 
 
 def as_stored(value):

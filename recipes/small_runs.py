@@ -35,7 +35,7 @@ def main(
     parser.add_argument("--only", help="the runs whose name holds this text")
     asked = parser.parse_args()
     results = ResultsFile(recipe, asked.seed)
-    runs = of_seed(runs, asked.seed, seeds or {})
+    runs = of_seed(runs, asked.seed, seeds)
     names = [name for name in runs if (asked.only or "") in name]
     for name in tqdm(names, desc=f"seed {asked.seed}", mininterval=30):
         if not results.has(name, runs[name]):

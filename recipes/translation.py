@@ -8,9 +8,8 @@ import pathlib
 from collections.abc import Mapping
 
 import keras
-from tqdm.keras import TqdmCallback
 
-from recipes.fitting import Stopwatch, warmup_cosine
+from recipes.fitting import Stopwatch, progress_bar, warmup_cosine
 from recipes.results_file import ResultsFile, of_seed
 from s2s_keras import batches, corpora, evaluation, models, training
 from s2s_keras.records import Pair
@@ -71,8 +70,10 @@ def main(
     parser.add_argument("--only", choices=runs, help="one run instead of all")
     asked = parser.parse_args()
     results = ResultsFile(recipe, asked.seed)
-    names = [asked.only] if asked.only else of_seed(runs, asked.seed, seeds or {})
-    for name in names:
+    runs = of_seed(runs, asked.seed, seeds)
+    if asked.only not in (None, *runs):
+        parser.error(f"{asked.only!r} has no seed {asked.seed}")
+    for name in [asked.only] if asked.only else runs:
         settings = dataclasses.asdict(runs[name])
         if not results.has(name, settings):
             made = MADE / f"{recipe}-{asked.seed}-{name.replace(' ', '-')}"
@@ -108,7 +109,7 @@ def train_and_measure(
         learning_rate=learning_rate(settings, train.report.batches),
         label_smoothing=settings.label_smoothing,
         averaging=settings.averaging,
-        callbacks=[TqdmCallback(verbose=0, desc=made.name, mininterval=30), watch],
+        callbacks=[watch, progress_bar(made.name)],
         backup=backup,
         backup_every=1_000,
     )
