@@ -6,8 +6,10 @@ then with the seeds 1 to 4, of which the last two are for "lstm" alone.
 
 "lstm" is what the paper calls overall best: two layers of 200 units, no attention,
 dropout of 0.5. "best" is what it found best for each split. "attention" is ours, of
-the size of "lstm". The paper trains on 100,000 commands, one by one; here 3,000 steps
-see 64 commands each.
+the size of "lstm". Like the paper's, all see 100,000 commands; not one by one, but in
+batches of 16. "lstm" gets batches of 8: without attention a network counts in its
+state, and learns that late. At the paper's learning rate of 1e-3, and with 8,000
+batches of 16, it counted to about 16 (77% on the split "simple").
 """
 
 from __future__ import annotations
@@ -35,9 +37,9 @@ BASE = {
         "embedding_dim": 200,
         "dropout": 0.5,
     },
-    "steps": 3_000,
-    "batch_size": 64,
-    "learning_rate": 3e-3,  # the highest, after 5% of the steps; then down a cosine
+    "commands": 100_000,  # with repetitions
+    "batch_size": 16,
+    "learning_rate": 4e-3,  # the highest, after 5% of the steps; then down a cosine
 }
 SPLITS = {
     "simple": "scan/simple",
@@ -46,7 +48,10 @@ SPLITS = {
     "turn left": "scan/addprim_turn_left",
     **{f"{percent}%": f"{percent}%" for percent in (1, 2, 4)},
 }
-MODELS = {"lstm": {}, "attention": {"builder": "attention_seq2seq"}}
+MODELS = {
+    "lstm": {"batch_size": 8, "learning_rate": 3e-3},
+    "attention": {"model": {"builder": "attention_seq2seq"}},
+}
 WITH_ATTENTION = {  # as in the paper: that of Bahdanau et al., after one direction
     "builder": "attention_seq2seq",
     "placement": "bahdanau",
@@ -61,8 +66,8 @@ BEST = {
     | WITH_ATTENTION,
 }
 RUNS = {
-    f"{kind}, {split}": changed(BASE, corpus=corpus, model=model)
-    for kind, model in MODELS.items()
+    f"{kind}, {split}": changed(BASE, corpus=corpus, **changes)
+    for kind, changes in MODELS.items()
     for split, corpus in SPLITS.items()
 } | {
     f"best, {split}": changed(BASE, corpus=SPLITS[split], model=model)
@@ -83,7 +88,7 @@ def train_and_measure(settings: dict, seed: int) -> dict:
     )
     train = batches_for(translator, corpus.train, settings["batch_size"], seed=seed)
     watch = Stopwatch()
-    epochs = round(settings["steps"] / train.report.batches)
+    epochs = round(settings["commands"] / len(corpus.train))
     history = training.fit(
         translator.seq2seq,
         train,

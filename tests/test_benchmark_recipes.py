@@ -35,7 +35,7 @@ def test_a_share_of_all_commands_is_drawn_by_the_seed():
 def test_a_tiny_run_says_which_commands_are_right(monkeypatch):
     pairs = [Pair(command, actions(command)) for command in COMMANDS]
     monkeypatch.setattr(scan, "load", lambda name, seed: corpus_of(pairs))
-    small = changed(scan.RUNS["lstm, length"], model=SMALL, steps=2)
+    small = changed(scan.RUNS["lstm, length"], model=SMALL, commands=12)
     found = as_stored(scan.train_and_measure(small, 0))
     assert found["epochs"] == 2 and found["pairs"] == [6, 5]
     assert {n: count[1] for n, count in found["by_actions"].items()} == {
