@@ -78,12 +78,16 @@ def ablation() -> str:
                 "nothing" if name == "all" else name,
                 f"{valid['greedy']['BLEU']['value']:.1f}",
                 f"{valid['beam']['BLEU']['value']:.1f}",
-                f"{valid['perplexity']:.2f}",
+                f"{valid['perplexity']:.2f}{_unit(run)}",
                 f"{run['parameters'] / 1e6:.1f} M",
                 f"{_processor_minutes(run):.0f}",
             ]
         )
     return table(head, rows)
+
+
+def _unit(run: dict) -> str:
+    return " a word" if run["settings"]["source_kind"] == "word" else ""
 
 
 def sizes() -> str:
