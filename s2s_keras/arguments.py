@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
+SHARE = ("of at least 0 and below 1", lambda value: 0 <= value < 1)  # for check_number
+
 
 def check_choice(name: str, value: Any, choices: Collection) -> None:
     """Raises ValueError unless an argument is one of its choices."""

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import json
+import math
 import os
 import pathlib
 
@@ -14,11 +15,11 @@ import numpy as np
 import tensorflow as tf
 
 from s2s_keras import gradients as through_time
-from s2s_keras.arguments import check_number, check_whole
+from s2s_keras.arguments import SHARE, check_number, check_switch, check_whole
 from s2s_keras.decoding.compiling import of_any_shape
 from s2s_keras.losses import CrossEntropy, TokenAccuracy, TokenLoss, flat
+from s2s_keras.scheduled_sampling import ScheduledSampling
 
-SHARE = ("of at least 0 and below 1", lambda value: 0 <= value < 1)
 WHOLE = ("epochs", "backup_every", "accumulate")
 OF_A_RUN = (  # what a backup must share with the run that it carries on
     *("label_smoothing", "scheduled_sampling", "accumulate", "truncate"),
@@ -489,8 +490,11 @@ def _check(
     train,
     valid,
     *,
+    learning_rate,
+    clip_norm,
     label_smoothing,
     averaging,
+    scheduled_sampling,
     truncate,
     patience,
     keep_best,
@@ -500,6 +504,16 @@ def _check(
     """Raises ValueError for the first argument of `fit` that cannot be."""
     for name in WHOLE:
         check_whole(name, others[name], 1)
+    check_switch("keep_best", keep_best)
+    if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+        check_number(
+            "learning_rate",
+            learning_rate,
+            "of at least 0",
+            lambda rate: 0 <= rate < math.inf,
+        )
+    if clip_norm is not None:
+        check_number("clip_norm", clip_norm, "above 0", lambda norm: norm > 0)
     for name, value in (("patience", patience), ("truncate", truncate)):
         if value is not None:
             check_whole(name, value, 1)
@@ -516,6 +530,18 @@ def _check(
             "the builders make, and for one whose steps cost more than their "
             f"tokens, as with coverage. Received: {truncate!r}"
         )
+    if scheduled_sampling is not None:
+        if not isinstance(scheduled_sampling, ScheduledSampling):
+            raise ValueError(
+                "scheduled_sampling must be a ScheduledSampling or None. "
+                f"Received: {scheduled_sampling!r}"
+            )
+        if seq2seq.config.get("distinct"):
+            raise ValueError(
+                "scheduled_sampling must be None for a model whose answers are "
+                "distinct: what it has pointed at itself could not be right any more. "
+                f"Received: {scheduled_sampling!r}"
+            )
     check_number("label_smoothing", label_smoothing, *SHARE)
     if label_smoothing and seq2seq.training.output_shape[-1] is None:
         raise ValueError(

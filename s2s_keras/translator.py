@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from s2s_keras import batches, models
+from s2s_keras.arguments import check_whole
 from s2s_keras.decoding import beam_search, greedy, sample, score
 from s2s_keras.records import Translation
 from s2s_keras.text import EOS, SOS, SPACE, UNK, Tokenizer
@@ -70,6 +71,9 @@ class Translator:
         max_length=100,
         longest_source=None,
     ):
+        check_whole("max_length", max_length, 1)
+        if longest_source is not None:
+            check_whole("longest_source", longest_source, 1)
         self.seq2seq = seq2seq
         self.source_tokenizer = source_tokenizer
         self.target_tokenizer = target_tokenizer
@@ -148,7 +152,7 @@ class Translator:
                 holds no token.
         """
         pairs = list(pairs)
-        sources = self._checked([pair.source for pair in pairs])
+        sources = self._checked([pair.source for pair in pairs], "pairs[{}].source")
         targets = [
             [*self._target_ids(pair.target, source.beyond), EOS]
             for pair, source in zip(pairs, sources, strict=True)
@@ -212,6 +216,12 @@ class Translator:
                     for i in several
                     if ends[i]
                 ]
+                if not made or np.isnan(found.scores[row]).any():
+                    raise ValueError(
+                        "The search found no translation of "
+                        f"{_shortened(sources[index].text)}: the options forbid every "
+                        "one, or the model's weights are not finite."
+                    )
                 translations[index] = made if ends.ndim else made[0]
         return translations
 
@@ -265,7 +275,7 @@ class Translator:
         ]
         return ids, beyond
 
-    def _checked(self, texts):
+    def _checked(self, texts, name="texts[{}]"):
         """Returns texts as sources, or raises for the first that none can be."""
         if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
             raise TypeError(
@@ -274,27 +284,28 @@ class Translator:
             )
         sources = []
         for number, text in enumerate(texts):
+            here = name.format(number)
             if not isinstance(text, str):
                 raise TypeError(
-                    f"texts[{number}] must be a str. Received: {_shortened(text)} of "
+                    f"{here} must be a str. Received: {_shortened(text)} of "
                     f"type {type(text).__name__}"
                 )
             ids, shown = self.source_tokenizer.encode(text), _shortened(text)
             if not ids:
-                raise ValueError(f"texts[{number}] must hold a word. Received: {shown}")
+                raise ValueError(f"{here} must hold a word. Received: {shown}")
             if set(ids) == {UNK} and not self.seq2seq.copies:
                 raise ValueError(
-                    f"texts[{number}] must hold a symbol that the source tokenizer "
+                    f"{here} must hold a symbol that the source tokenizer "
                     f"learned from its corpus. Received: {shown}"
                 )
             if len(ids) > SOURCE_LIMIT:
                 raise ValueError(
-                    f"texts[{number}] must be at most {SOURCE_LIMIT:,} tokens long. "
+                    f"{here} must be at most {SOURCE_LIMIT:,} tokens long. "
                     f"Received {len(ids):,}: {shown}. Split it into sentences."
                 )
             if self.longest_source and len(ids) > self.longest_source:
                 warnings.warn(
-                    f"texts[{number}] has {len(ids)} tokens, more than any source the "
+                    f"{here} has {len(ids)} tokens, more than any source the "
                     f"model was trained on ({self.longest_source}): expect less of "
                     "its translation.",
                     stacklevel=3,
@@ -347,7 +358,7 @@ class Translator:
                 os.replace(folder, replaced)
             try:
                 os.replace(unfinished, folder)
-            except OSError:
+            except BaseException:  # an interruption, too
                 if replaced.exists():
                     os.replace(replaced, folder)
                 raise

@@ -240,6 +240,15 @@ def test_blocked_ngrams_never_come_twice_and_nothing_else_is_lost(seed, size):
         assert sequences(found, row) == [tokens for _, _, tokens in expected]
 
 
+@pytest.mark.parametrize("longest, size", [(3, 3), (3, 4), (3, 9), (1, 2), (1, 3)])
+def test_ngrams_that_cannot_come_twice_block_nothing(longest, size):
+    model = small.filled(0)
+    free = search(model, max_length=longest, n_best=2)
+    blocked = search(model, max_length=longest, n_best=2, block_ngrams=size)
+    np.testing.assert_array_equal(blocked.tokens, free.tokens)
+    np.testing.assert_array_equal(blocked.scores, free.scores)
+
+
 def test_fewer_hypotheses_than_asked_for_are_empty_ones():
     model = small.filled(0)
     found = search(model, n_best=4, max_length=1)
@@ -268,6 +277,7 @@ def test_a_longer_hypothesis_wins_with_a_length_penalty():
         ("beam_width", 0),
         ("max_length", 0),
         ("min_length", 0),
+        ("min_length", 9),
         ("n_best", 0),
         ("n_best", 65),
         ("block_ngrams", -1),

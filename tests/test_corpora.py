@@ -226,6 +226,11 @@ def test_a_missing_package_is_named(module, read, command, monkeypatch):
         read()
 
 
+def test_no_corpus_of_another_name_is_here():
+    with pytest.raises(ValueError, match="received 'tatoba'. Did you mean 'tatoeba'"):
+        corpora.is_here("tatoba")
+
+
 def test_every_published_file_belongs_to_a_corpus(monkeypatch):
     for path in downloads.FILES:
         monkeypatch.setattr(
@@ -416,6 +421,7 @@ def write(tmp_path):
         "你好\tHello\n再见\tBye\n",
         "你好\tHello\n再见\tBye",
         "你好\tHello\r\n再见\tBye\r\n",
+        "你好\tHello\r再见\tBye\r",
         "\ufeff你好\tHello\n再见\tBye\n",
         "\n你好\tHello\n \t \n\n再见 \t Bye\tCC-BY\t#1\n\n",
     ],

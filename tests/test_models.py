@@ -1072,7 +1072,7 @@ def test_an_unknown_builder_is_refused():
         ({"layers": 0}, "layers must be a whole number of at least 1. Received: 0"),
         (
             {"dropout": 1.0},
-            "dropout must be a number at least 0 and below 1. Received: 1.0",
+            "dropout must be a number of at least 0 and below 1. Received: 1.0",
         ),
         ({"dropout": -0.1}, "dropout .* Received: -0.1"),
         ({"dropout": "0.1"}, "dropout .* Received: '0.1'"),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from s2s_keras import batches, decoding, training
+from s2s_keras import batches, decoding, models, training
 from s2s_keras.layers import ItemsAt, Pointer, Visited
 from s2s_keras.layers.pointing import FIRST, IMPOSSIBLE
 from s2s_keras.records import Pointing
@@ -207,6 +207,16 @@ def test_no_decoder_points_twice_where_answers_are_distinct(
     rows = found.tokens.reshape(-1, found.tokens.shape[-1])[finished]
     assert (rows == EOS).any(axis=1).all(), "when all items are used, EOS is left"
     assert not np.isin(rows, (SOS, UNK)).any()
+
+
+def test_distinct_answers_are_decoded_in_mixed_precision(batch_of):
+    source, *_ = batch_of(POINTS, (6, 4, 2, 9, 7), (1,) * 5)
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = models.build({**POINTS, "distinct": True})
+        assert repeats(decoding.greedy(model, source, 12)) == 0
+    finally:
+        keras.config.set_dtype_policy("float32")
 
 
 def test_blocking_single_tokens_forbids_pointing_twice(shared_model, batch_of):

@@ -59,6 +59,12 @@ def test_a_temperature_divides_the_logits(temperature):
     )
 
 
+@pytest.mark.parametrize("temperature", [1e-8, 1e-10, 1e-40])
+@pytest.mark.parametrize("cuts", [{}, {"top_k": 2}, {"top_p": 0.5}], ids=str)
+def test_the_coldest_draws_are_of_the_most_probable_token(temperature, cuts):
+    assert_drawn_from(drawn(temperature=temperature, **cuts), only(3))
+
+
 @pytest.mark.parametrize("top_k, left", [(1, [3]), (2, [3, 2]), (4, [3, 2, 4, 5])])
 def test_top_k_leaves_the_k_most_probable(top_k, left):
     assert_drawn_from(drawn(top_k=top_k), only(*left))

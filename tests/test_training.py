@@ -861,6 +861,12 @@ def test_a_backup_of_another_run_is_refused_and_left_alone(
         ({"averaging": -1}, "averaging .* Received: -1"),
         ({"averaging": False}, "averaging .* Received: False"),
         ({"averaging": [0.9]}, r"averaging .* Received: \[0.9\]"),
+        ({"clip_norm": 0.0}, "clip_norm must be a number above 0. Received: 0.0"),
+        ({"clip_norm": "a"}, "clip_norm .* Received: 'a'"),
+        ({"learning_rate": -0.1}, "learning_rate must be a number of at least 0"),
+        ({"learning_rate": float("nan")}, "learning_rate .* Received: nan"),
+        ({"keep_best": "no"}, "keep_best must be True or False. Received: 'no'"),
+        ({"scheduled_sampling": 0.5}, "scheduled_sampling must be a ScheduledSampling"),
         ({"patience": 2}, "valid must be given for patience and keep_best"),
         ({"keep_best": True}, "valid must be given for patience and keep_best"),
         (
@@ -874,3 +880,10 @@ def test_bad_arguments_are_named(arguments, message):
     arguments = {"train": dataset(), "epochs": 1} | arguments
     with pytest.raises(ValueError, match=message):
         training.fit(small_model(), **arguments)
+
+
+def test_distinct_answers_cannot_be_sampled_in_training():
+    model = models.pointer_network(9, units=3, embedding_dim=3, distinct=True)
+    sampling = ScheduledSampling(None, least=0.5)
+    with pytest.raises(ValueError, match="scheduled_sampling must be None for a model"):
+        training.fit(model, dataset(), epochs=1, scheduled_sampling=sampling)

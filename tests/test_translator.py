@@ -213,9 +213,9 @@ def test_no_pair_gives_no_alignment(made):
 @pytest.mark.parametrize(
     "pair, message",
     [
-        (Pair("", "a1"), r"texts\[1\] must hold a word. Received: ''"),
-        (Pair("who knows", "a1"), r"texts\[1\] must hold a symbol"),
-        (Pair("w1 " * 1_001, "a1"), r"texts\[1\] must be at most 1,000 tokens"),
+        (Pair("", "a1"), r"pairs\[1\].source must hold a word. Received: ''"),
+        (Pair("who knows", "a1"), r"pairs\[1\].source must hold a symbol"),
+        (Pair("w1 " * 1_001, "a1"), r"pairs\[1\].source must be at most 1,000 tokens"),
         (Pair("w1", ""), r"pairs\[1\].target must hold a word. Received: ''"),
         (Pair("w1", " \n"), r"pairs\[1\].target must hold a word."),
     ],
@@ -231,7 +231,7 @@ def test_a_pair_that_cannot_be_aligned_is_named(pair, message, made, monkeypatch
 
 
 def test_aligning_a_long_source_warns_the_caller(attending):
-    with pytest.warns(UserWarning, match=r"texts\[0\] has 6 tokens") as seen:
+    with pytest.warns(UserWarning, match=r"pairs\[0\].source has 6 tokens") as seen:
         attending.align([Pair("w1 w2 w3 w4 w5 w6", "a1")])
     assert seen[0].filename == __file__
 
@@ -441,6 +441,30 @@ def test_a_text_longer_than_any_of_training_is_translated_with_a_warning(made):
     assert len(found[1].source_tokens) == 7
 
 
+def test_a_search_that_finds_nothing_names_the_text(made):
+    with pytest.raises(ValueError, match="found no translation of 'w3'"):
+        made.translate(
+            ["w3"],
+            decoding="beam_search",
+            beam_width=2,
+            max_length=30,
+            min_length=30,
+            block_ngrams=1,
+        )
+    broken = Translator(small_model(), SOURCE, TARGET)
+    for variable in broken.seq2seq.training.weights:
+        variable.assign(np.full(variable.shape, np.nan))
+    with pytest.raises(ValueError, match="weights are not finite"):
+        broken.translate(["w3"])
+
+
+@pytest.mark.parametrize("name", ["max_length", "longest_source"])
+@pytest.mark.parametrize("value", [0, "9", 2.5])
+def test_lengths_that_are_none_are_named(name, value):
+    with pytest.raises(ValueError, match=f"^{name} must be a whole number"):
+        Translator(small_model(), SOURCE, TARGET, **{name: value})
+
+
 def test_without_longest_source_nothing_warns():
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
@@ -620,11 +644,17 @@ def test_a_save_that_fails_leaves_the_old_translator(made, tmp_path, monkeypatch
             raise OSError("no rename")
         rename(source, destination)
 
-    for owner, name, failing, message in (
-        (Tokenizer, "save", no_space, "no space left"),
-        (translator.os, "replace", no_rename, "no rename"),
+    def interrupted(source, destination):
+        if os.path.basename(source) == "new":
+            raise KeyboardInterrupt("Ctrl-C")
+        rename(source, destination)
+
+    for owner, name, failing, kind, message in (
+        (Tokenizer, "save", no_space, OSError, "no space left"),
+        (translator.os, "replace", no_rename, OSError, "no rename"),
+        (translator.os, "replace", interrupted, KeyboardInterrupt, "Ctrl-C"),
     ):
-        with monkeypatch.context() as patch, pytest.raises(OSError, match=message):
+        with monkeypatch.context() as patch, pytest.raises(kind, match=message):
             patch.setattr(owner, name, failing)
             other.save(folder)
         assert contents(folder) == before

@@ -133,6 +133,6 @@ def test_without_a_rate_there_is_no_layer_and_a_bad_one_is_named(shared_model):
         for rate in (1.0, -0.1, "0.1", True):
             with pytest.raises(
                 ValueError,
-                match="embedding_dropout must be a number at least 0 and below 1",
+                match="embedding_dropout must be a number of at least 0 and below 1",
             ):
                 builder(11, 13, embedding_dropout=rate)

@@ -69,7 +69,12 @@ def names() -> tuple[str, ...]:
 
 
 def is_here(name: str) -> bool:
-    """Returns whether `load(name)` needs no download to give what is published."""
+    """Returns whether `load(name)` needs no download to give what is published.
+
+    Raises:
+        TypeError, ValueError: `name` is none of `names()`.
+    """
+    _check(name)
     of_that_name = (path for path in downloads.FILES if path.split("/")[0] == name)
     return all(map(downloads.is_here, _PUBLISHED.get(name, of_that_name)))
 
@@ -94,6 +99,11 @@ def load(name: str) -> Corpus:
             warning.)
         ImportError: the corpus needs a package that is not installed.
     """
+    _check(name)
+    return dataclasses.replace(_read_once(name))
+
+
+def _check(name: str) -> None:
     if not isinstance(name, str):
         raise TypeError(f"name must be a str, received {name!r}.")
     if name not in _READERS:
@@ -101,7 +111,6 @@ def load(name: str) -> Corpus:
         hint = f" Did you mean {close[0]!r}?" if close else ""
         known = ", ".join(map(repr, _READERS))
         raise ValueError(f"name must be one of {known}, received {name!r}.{hint}")
-    return dataclasses.replace(_read_once(name))
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -84,7 +85,8 @@ def pairs_from_tsv(
             f"source_column and target_column must differ, both are {source_column}."
         )
     pairs = []
-    for number, line in enumerate(_decoded(Path(path), encoding).split("\n"), start=1):
+    lines = re.split(r"\r\n|\r|\n", _decoded(Path(path), encoding))
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         here = f"{path}, line {number}"

@@ -75,6 +75,11 @@ def beam_search(
         raise ValueError(
             f"n_best must be at most beam_width, {beam_width}. Received: {n_best!r}"
         )
+    if min_length > max_length:
+        raise ValueError(
+            f"min_length must be at most max_length, {max_length}. "
+            f"Received: {min_length!r}"
+        )
     source = as_source(source)
     found = run(
         _beam_search,
@@ -84,7 +89,7 @@ def beam_search(
         *(tf.constant(x, tf.float32) for x in (length_penalty, coverage_penalty)),
         beam_width=beam_width,
         n_best=n_best,
-        block_ngrams=block_ngrams,
+        block_ngrams=block_ngrams if block_ngrams < max_length else 0,
         covers=coverage_penalty > 0,
     )
     longest = max(1, found["lengths"].max())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 from s2s_keras.arguments import check_number, check_whole
-from s2s_keras.decoding.compiling import LOWEST, as_source, rows, run
+from s2s_keras.decoding.compiling import as_source, rows, run
 from s2s_keras.decoding.walking import walk
 from s2s_keras.records import Hypotheses
+
+COLDEST = float(np.finfo("float32").tiny)  # a temperature below is 0 to TensorFlow
 
 
 def sample(
@@ -61,7 +64,7 @@ def sample(
         seq2seq,
         source,
         tf.constant(max_length, tf.int32),
-        tf.constant(temperature, tf.float32),
+        tf.constant(max(temperature, COLDEST), tf.float32),
         tf.constant(1.0 if top_p is None else top_p, tf.float32),
         tf.constant([seed, 0], tf.int64),
         top_k=top_k,
@@ -81,11 +84,12 @@ def _sample(
 ):
     def draw(step, logits):
         noise_of = _growing_noise if logits.shape[1] is None else _noise
-        logits = tf.cast(logits, tf.float32) / temperature
+        logits = tf.cast(logits, tf.float32)
+        logits = (logits - tf.reduce_max(logits, axis=-1, keepdims=True)) / temperature
         if top_k is not None:
-            logits = tf.where(_among_top_k(logits, top_k), logits, LOWEST)
+            logits = tf.where(_among_top_k(logits, top_k), logits, logits.dtype.min)
         if cuts:
-            logits = tf.where(_among_top_p(logits, top_p), logits, LOWEST)
+            logits = tf.where(_among_top_p(logits, top_p), logits, logits.dtype.min)
         noise = noise_of(seed, step, num_samples, tf.shape(logits)[1])
         noise = tf.tile(noise, [tf.shape(logits)[0] // num_samples, 1])
         return tf.argmax(logits + noise, axis=-1, output_type=tf.int32)

@@ -104,8 +104,12 @@ class Visited(keras.layers.Layer):
         pointed: float32 `(batch, source_length)`, the counts before.
 
     Returns:
-        The counts after each token, `(batch, [target_length,] source_length)`.
+        The counts after each token, `(batch, [target_length,] source_length)`, of the
+        dtype of the counts before.
     """
+
+    def __init__(self, **kwargs):
+        super().__init__(autocast=False, **kwargs)
 
     def call(self, tokens, pointed):
         single = len(tokens.shape) == 1

@@ -1,6 +1,7 @@
 """Recurrent layers that read a whole sequence or take a single step.
 
-They wrap Keras' own `SimpleRNN`, `GRU` and `LSTM`, so a GPU runs them with cuDNN.
+They wrap Keras' own `SimpleRNN`, `GRU` and `LSTM`; on a GPU cuDNN runs the latter two
+over a sequence, where nothing is dropped between time steps.
 A *state* is a list of tensors `(batch, units)`: `[hidden]` for `"rnn"` and `"gru"`,
 `[hidden, cell]` for `"lstm"`.
 """

@@ -1,6 +1,7 @@
 """What the arguments of builders may be."""
 
 from s2s_keras.arguments import (
+    SHARE,
     check_choice,
     check_number,
     check_switch,
@@ -44,7 +45,6 @@ LEAST = {
     "window": 1,
     "longest": 1,
 }
-SHARE = ("at least 0 and below 1", lambda value: 0.0 <= value < 1.0)
 RANGES = {
     "coverage_weight": ("of at least 0", lambda value: value >= 0.0),
     "dropout": SHARE,
