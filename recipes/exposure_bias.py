@@ -13,123 +13,86 @@ target's at its position is an error, or the consequence of one.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 
 import keras
 import numpy as np
-from tqdm import tqdm
 
+from recipes import small_runs
 from recipes.fitting import Stopwatch, warmup_cosine
-from recipes.results_file import ResultsFile
-from s2s_keras import batches, corpora, decoding, evaluation, models, training
+from recipes.small_runs import batches_for, changed
+from s2s_keras import batches, corpora, decoding, evaluation, training
 from s2s_keras.scheduled_sampling import ScheduledSampling
-from s2s_keras.text import EOS, PAD, SOS, SPECIAL_TOKENS, Tokenizer
+from s2s_keras.text import EOS, PAD, SOS, SPECIAL_TOKENS
 
-PAIRS = 5_000
-MODEL = {
-    "builder": "encoder_decoder",
-    "cell": "gru",
-    "units": 128,
-    "embedding_dim": 64,
-    "bidirectional": True,
-}
-EPOCHS = 12
 BATCH_SIZE = 64
-LEARNING_RATE = 8e-3  # the highest, after 5% of the steps; then down along a cosine
-LAST_LEARNING_RATE = 0.01  # as a share of the highest
-HALFWAY = 0.25  # by this share of the steps, a schedule has come down to 1/2
+BASE = {
+    "corpus": "phrasebook",
+    "pairs": 5_000,
+    "model": {
+        "builder": "encoder_decoder",
+        "cell": "gru",
+        "units": 128,
+        "embedding_dim": 64,
+        "bidirectional": True,
+    },
+    "sampling": None,  # teacher forcing
+    "halfway": 0.25,  # by this share of the steps, a schedule has come down to 1/2
+    "epochs": 12,
+    "batch_size": BATCH_SIZE,
+    "learning_rate": 8e-3,  # the highest, after 5% of the steps; then down a cosine
+    "last_learning_rate": 0.01,  # as a share of the highest
+}
 DISTANCES = 4  # positions measured after a wrong token
 
 
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """What differs from `MODEL`, and from teacher forcing."""
-
-    model: dict = dataclasses.field(default_factory=dict)
-    sampling: dict | None = None
+def _sampled(schedule, **sampling):
+    return changed(BASE, sampling={"schedule": schedule, **sampling})
 
 
-def _constant(probability, **sampling):
+def _constant(probability, **changes):
     """The right token with a probability that stays the same."""
-    return {"schedule": None, "least": probability, **sampling}
+    return changed(_sampled(None, least=probability), **changes)
 
 
-ATTENTION = {"builder": "attention_seq2seq"}
-SAMPLE, UNIFORM = {"choose": "sample"}, {"choose": "uniform"}
+ATTENTION = {"model": {"builder": "attention_seq2seq"}}
 RUNS = {
-    "teacher forcing": Run(),
-    "linear": Run(sampling={"schedule": "linear"}),
-    "exponential": Run(sampling={"schedule": "exponential"}),
-    "inverse sigmoid": Run(sampling={"schedule": "inverse_sigmoid"}),
-    "inverse sigmoid, sample": Run(sampling={"schedule": "inverse_sigmoid", **SAMPLE}),
-    "constant 0.75": Run(sampling=_constant(0.75)),
-    "constant 0.5": Run(sampling=_constant(0.5)),
-    "constant 0.25": Run(sampling=_constant(0.25)),
-    "always": Run(sampling=_constant(0.0)),
-    "constant 0.75, random words": Run(sampling=_constant(0.75, **UNIFORM)),
-    "attention, teacher forcing": Run(ATTENTION),
-    "attention, constant 0.5": Run(ATTENTION, _constant(0.5)),
-    "attention, always": Run(ATTENTION, _constant(0.0)),
+    "teacher forcing": BASE,
+    "linear": _sampled("linear"),
+    "exponential": _sampled("exponential"),
+    "inverse sigmoid": _sampled("inverse_sigmoid"),
+    "inverse sigmoid, sample": _sampled("inverse_sigmoid", choose="sample"),
+    "constant 0.75": _constant(0.75),
+    "constant 0.5": _constant(0.5),
+    "constant 0.25": _constant(0.25),
+    "always": _constant(0.0),
+    "constant 0.75, random words": _constant(0.75, sampling={"choose": "uniform"}),
+    "attention, teacher forcing": changed(BASE, **ATTENTION),
+    "attention, constant 0.5": _constant(0.5, **ATTENTION),
+    "attention, always": _constant(0.0, **ATTENTION),
 }
 
 
-def main():
-    """Trains and measures what is not in the results yet."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", help="the runs whose name holds this text")
-    asked = parser.parse_args()
-    results = ResultsFile("exposure_bias", asked.seed)
-    names = [name for name in RUNS if (asked.only or "") in name]
-    for name in tqdm(names, desc=f"seed {asked.seed}"):
-        settings = settings_of(RUNS[name])
-        if not results.has(name, settings):
-            results.add(name, settings, train_and_measure(RUNS[name], asked.seed))
-
-
-def settings_of(run):
-    """Returns all that the run's results depend on but the seed."""
-    return {
-        "corpus": "phrasebook",
-        "pairs": PAIRS,
-        "model": {**MODEL, **run.model},
-        "sampling": run.sampling,
-        "halfway": HALFWAY,
-        "epochs": EPOCHS,
-        "batch_size": BATCH_SIZE,
-        "learning_rate": LEARNING_RATE,
-        "last_learning_rate": LAST_LEARNING_RATE,
-    }
-
-
-def train_and_measure(run, seed):
+def train_and_measure(settings, seed):
     """Returns a run's results as a dict that JSON can hold."""
     keras.utils.set_random_seed(seed)
-    corpus = corpora.load("phrasebook")
-    pairs = corpus.train[:PAIRS]
-    tokenizers = (
-        Tokenizer.train([pair.source for pair in pairs], "word"),
-        Tokenizer.train([pair.target for pair in pairs], "word"),
-    )
-    seq2seq = models.build(
-        {
-            **MODEL,
-            **run.model,
-            "source_vocabulary": len(tokenizers[0]),
-            "target_vocabulary": len(tokenizers[1]),
-        }
-    )
-    train = batches.make(pairs, *tokenizers, BATCH_SIZE, seed=seed)
-    steps = EPOCHS * train.report.batches
+    corpus = corpora.load(settings["corpus"])
+    corpus = dataclasses.replace(corpus, train=corpus.train[: settings["pairs"]])
+    translator = small_runs.new_translator(corpus, settings["model"])
+    seq2seq = translator.seq2seq
+    tokenizers = translator.source_tokenizer, translator.target_tokenizer
+    train = batches_for(translator, corpus.train, settings["batch_size"], seed=seed)
+    steps = settings["epochs"] * train.report.batches
     watch = Stopwatch()
     curves = Curves(Measured(seq2seq, tokenizers, corpus.valid))
     history = training.fit(
         seq2seq,
         train,
-        epochs=EPOCHS,
-        learning_rate=warmup_cosine(LEARNING_RATE, steps, LAST_LEARNING_RATE),
-        scheduled_sampling=sampling_of(run, steps, seed),
+        epochs=settings["epochs"],
+        learning_rate=warmup_cosine(
+            settings["learning_rate"], steps, settings["last_learning_rate"]
+        ),
+        scheduled_sampling=sampling_of(settings, steps, seed),
         callbacks=[watch, curves],  # in this order: measuring takes no part of the time
     )
     return {
@@ -141,12 +104,12 @@ def train_and_measure(run, seed):
     }
 
 
-def sampling_of(run, steps, seed):
-    """Returns the run's `ScheduledSampling`, or None for teacher forcing."""
-    if run.sampling is None:
+def sampling_of(settings, steps, seed):
+    """Returns a run's `ScheduledSampling`, or None for teacher forcing."""
+    if settings["sampling"] is None:
         return None
-    halfway = round(HALFWAY * steps)
-    return ScheduledSampling(**{"halfway": halfway, "seed": seed, **run.sampling})
+    halfway = round(settings["halfway"] * steps)
+    return ScheduledSampling(halfway=halfway, seed=seed, **settings["sampling"])
 
 
 class Curves(keras.callbacks.Callback):
@@ -287,4 +250,4 @@ def cut_at_end(tokens):
 
 
 if __name__ == "__main__":
-    main()
+    small_runs.main("exposure_bias", __doc__.splitlines()[0], RUNS, train_and_measure)

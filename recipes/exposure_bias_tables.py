@@ -145,13 +145,7 @@ def _merged(by_length: dict) -> dict:
 def _runs(name: str) -> list[dict]:
     """Returns the runs of a name, one a seed."""
     assert name in RUNS, name
-    found = results_file.load("exposure_bias").get(name, [])
-    if len(found) < 2:
-        raise ValueError(
-            f"recipes/results must hold {name!r} with several seeds. Received: "
-            f"{len(found)}. Run `python -m recipes.exposure_bias --seed N`."
-        )
-    return found
+    return results_file.several("exposure_bias", name)
 
 
 REGIONS = {

@@ -53,7 +53,7 @@ def train_and_measure(settings: dict, seed: int) -> dict:
     epochs, rate = settings["epochs"], settings["learning_rate"]
     watch = Stopwatch()
     made = made_by(seed)
-    backup = made.with_suffix(".backup.npz")
+    backup = made.with_name(f"{made.name}.backup.npz")
     history = training.fit(
         translator.seq2seq,
         train,

@@ -100,7 +100,7 @@ def train_and_measure(
     translator = new_translator(corpus, settings)
     sides = translator.source_tokenizer, translator.target_tokenizer
     train = batches.make(corpus.train, *sides, settings.batch_size, seed=seed)
-    watch, backup = Stopwatch(), made.with_suffix(".backup.npz")
+    watch, backup = Stopwatch(), made.with_name(f"{made.name}.backup.npz")
     history = training.fit(
         translator.seq2seq,
         train,

@@ -26,14 +26,13 @@ def scores(recipe: str) -> str:
     for name in [name for name in IN_WORDS if name in measured]:
         runs = measured[name]
         tests = [run["test"] for run in runs]
-        minutes = [_processor_minutes(run) for run in runs]
         rows.append(
             [
                 IN_WORDS[name],
                 str(len(runs)),
                 f"{runs[0]['parameters'] / 1e6:.1f} M",
                 *_scores(tests),
-                mean_and_spread(minutes, 0),
+                _processor_minutes(runs),
             ]
         )
     return table(head, rows)
@@ -80,7 +79,7 @@ def ablation() -> str:
                 f"{valid['beam']['BLEU']['value']:.1f}",
                 f"{valid['perplexity']:.2f}{_unit(run)}",
                 f"{run['parameters'] / 1e6:.1f} M",
-                f"{_processor_minutes(run):.0f}",
+                _processor_minutes([run]),
             ]
         )
     return table(head, rows)
@@ -111,9 +110,17 @@ def sizes() -> str:
     return table(head, [*rows, ["all", *_scores(whole)]])
 
 
-def _processor_minutes(run: dict) -> float:
-    """Returns the minutes of a training, both cores' counted."""
-    return run["processor_seconds_an_epoch"] * run["settings"]["epochs"] / 60
+def _processor_minutes(runs: list[dict]) -> str:
+    """Writes the minutes of some trainings, both cores' counted: mean and spread.
+
+    One that was broken off after its last epoch took its time with it.
+    """
+    minutes = [
+        run["processor_seconds_an_epoch"] * run["settings"]["epochs"] / 60
+        for run in runs
+        if run["processor_seconds_an_epoch"] is not None
+    ]
+    return mean_and_spread(minutes, 0) if minutes else "–"
 
 
 REGIONS = {

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Collection
 from typing import Any
+
+import numpy as np
 
 SHARE = ("of at least 0 and below 1", lambda value: 0 <= value < 1)  # for check_number
 
@@ -21,9 +24,8 @@ def check_switch(name: str, value: Any) -> None:
 
 
 def check_whole(name: str, value: Any, least: int) -> None:
-    """Raises ValueError unless an argument is an int of at least `least`."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole or value < least:
+    """Raises ValueError unless an argument is an integer of at least `least`."""
+    if not is_whole(value) or value < least:
         raise ValueError(
             f"{name} must be a whole number of at least {least}. Received: {value!r}"
         )
@@ -32,9 +34,19 @@ def check_whole(name: str, value: Any, least: int) -> None:
 def check_number(
     name: str, value: Any, range_in_words: str, fits: Callable[[float], bool]
 ) -> None:
-    """Raises ValueError unless an argument is an int or a float that fits."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    """Raises ValueError unless an argument is a real number that fits."""
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not number or not fits(value):
         raise ValueError(
             f"{name} must be a number {range_in_words}. Received: {value!r}"
         )
+
+
+def is_whole(value: Any) -> bool:
+    """Says whether an argument is an integer, Python's or NumPy's, and no bool."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def as_python(value: Any) -> Any:
+    """Returns a number of NumPy's as Python's, which JSON knows; all else as it is."""
+    return value.item() if isinstance(value, np.generic) else value

@@ -20,7 +20,7 @@ import operator
 import numpy as np
 import tensorflow as tf
 
-from s2s_keras.arguments import check_whole
+from s2s_keras.arguments import check_switch, check_whole
 from s2s_keras.layers.pointing import FIRST
 from s2s_keras.text import EOS, PAD, SOS, UNK
 
@@ -92,11 +92,13 @@ def make(
         `fingerprint`, a str that another order or other pairs would change.
 
     Raises:
-        ValueError: if no pair is left, a side of a pair holds no token, a number is
-            out of range, or `copying` meets tokenizers that cannot copy.
+        ValueError: if no pair is left, a side of a pair holds no token, an argument
+            is out of range, or `copying` meets tokenizers that cannot copy.
     """
     pairs = list(pairs)
-    check_whole("batch_size", batch_size, 1)
+    order = _order(batch_size, seed, shuffle, bucket)
+    if max_length is not None:
+        check_whole("max_length", max_length, 1)
     if not pairs:
         raise ValueError("pairs must hold at least one pair. Received none.")
     tokenizers = source_tokenizer, target_tokenizer
@@ -126,7 +128,6 @@ def make(
         ]
         source = {"ids": source, "extended_ids": _ragged(extended)}
         sources = [sources, extended]
-    order = (batch_size, seed, shuffle, bucket)
     everything = json.dumps([sources, targets, *order]).encode()
     dropped = len(pairs) - len(kept)
     dataset = _dataset(source, targets, _Plan(lengths, *order), everything, dropped)
@@ -165,7 +166,7 @@ def pointing(
             where there is none, or items are not what `pointing_sources` takes.
     """
     examples = list(examples)
-    check_whole("batch_size", batch_size, 1)
+    order = _order(batch_size, seed, shuffle, bucket)
     sources = _items([example.source for example in examples], source_tokenizer)
     targets = []
     for number, (example, items) in enumerate(zip(examples, sources, strict=True)):
@@ -180,7 +181,6 @@ def pointing(
     source = _ragged(sources)
     if source_tokenizer is None:
         source = {"vectors": source, "mask": source.row_lengths()}
-    order = (batch_size, seed, shuffle, bucket)
     shapes = [np.shape(items) for items in sources]
     everything = json.dumps([targets, *order, shapes]).encode()
     everything += b"".join(np.asarray(items).tobytes() for items in sources)
@@ -392,6 +392,15 @@ def _vectors(number, items):
             f"at least one item. Received: shape {row.shape}"
         )
     return np.pad(row, [(0, 1), (0, 0)])
+
+
+def _order(batch_size, seed, shuffle, bucket):
+    """Returns what an order of batches depends on, checked."""
+    check_whole("batch_size", batch_size, 1)
+    check_whole("seed", seed, 0)
+    check_switch("shuffle", shuffle)
+    check_switch("bucket", bucket)
+    return int(batch_size), int(seed), shuffle, bucket
 
 
 def _lengths(sources, targets):

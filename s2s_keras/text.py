@@ -15,6 +15,7 @@ import tokenizers
 from tokenizers import models, normalizers, pre_tokenizers, trainers
 
 from s2s_keras import vectors
+from s2s_keras.arguments import is_whole
 
 PAD, SOS, EOS, UNK = 0, 1, 2, 3
 SPECIAL_TOKENS = ("<pad>", "<sos>", "<eos>", "<unk>")
@@ -107,7 +108,7 @@ class Tokenizer:
             TypeError: `text` is not a string.
             ValueError: `text` holds a lone surrogate, which is not valid Unicode.
         """
-        _check_text(text, "text")
+        check_text(text, "text")
         return self._library.encode(text, add_special_tokens=False).ids
 
     def pieces(self, text: str) -> list[str]:
@@ -124,7 +125,7 @@ class Tokenizer:
             ValueError: `text` holds a lone surrogate, or the tokenizer is of kind
                 "subword", which cuts words only as far as it knows them.
         """
-        _check_text(text, "text")
+        check_text(text, "text")
         if self.kind == "subword":
             raise ValueError(
                 "kind must be 'word' or 'character' to cut a text into pieces, whether "
@@ -363,11 +364,17 @@ def _checked_texts(texts: Iterable[str]) -> list[str]:
     if not texts:
         raise ValueError("texts must not be empty. Received: 0 texts.")
     for index, text in enumerate(texts):
-        _check_text(text, f"texts[{index}]")
+        check_text(text, f"texts[{index}]")
     return texts
 
 
-def _check_text(text: str, name: str) -> None:
+def check_text(text: str, name: str) -> None:
+    """Raises TypeError or ValueError unless an argument is a string that can be read.
+
+    Args:
+        text: the argument.
+        name: what the error calls it.
+    """
     if not isinstance(text, str):
         raise TypeError(
             f"{name} must be a string. Received: {text!r} of type "
@@ -385,7 +392,7 @@ def _check_text(text: str, name: str) -> None:
 def _check_vocabulary_size(vocabulary_size: int | None) -> None:
     if vocabulary_size is None:
         return
-    if not isinstance(vocabulary_size, int) or isinstance(vocabulary_size, bool):
+    if not is_whole(vocabulary_size):
         raise TypeError(
             "vocabulary_size must be an integer or None. Received: "
             f"{vocabulary_size!r}."

@@ -15,12 +15,22 @@ import numpy as np
 import tensorflow as tf
 
 from s2s_keras import gradients as through_time
-from s2s_keras.arguments import SHARE, check_number, check_switch, check_whole
+from s2s_keras.arguments import (
+    SHARE,
+    as_python,
+    check_number,
+    check_switch,
+    check_whole,
+)
 from s2s_keras.decoding.compiling import of_any_shape
 from s2s_keras.losses import CrossEntropy, TokenAccuracy, TokenLoss, flat
 from s2s_keras.scheduled_sampling import ScheduledSampling
 
 WHOLE = ("epochs", "backup_every", "accumulate")
+NO_NUMBER = {  # of batches
+    int(tf.data.UNKNOWN_CARDINALITY): "a dataset of unknown length",
+    int(tf.data.INFINITE_CARDINALITY): "a dataset without an end",
+}
 OF_A_RUN = (  # what a backup must share with the run that it carries on
     *("label_smoothing", "scheduled_sampling", "accumulate", "truncate"),
     *("patience", "keep_best"),
@@ -58,12 +68,11 @@ def evaluate(seq2seq, batches):
         `Evaluation`. Padding and the division into batches do not change it.
 
     Raises:
-        ValueError: if `batches` holds no token.
+        ValueError: if `batches` holds no token, or the model is an ensemble, which has
+            no training graph.
     """
-    measured = _evaluate(seq2seq, batches)
-    if not measured.tokens:
-        raise ValueError("batches must hold at least one token. Received none.")
-    return measured
+    _check_graph(seq2seq)
+    return _evaluate(seq2seq, batches, "batches")
 
 
 def fit(
@@ -138,8 +147,9 @@ def fit(
         its `best_epoch` is the index of the epoch with the lowest `val_loss`.
 
     Raises:
-        ValueError: if `patience` or `keep_best` lack `valid`, a number is out of
-            range, the model cannot be trained so, or `backup` belongs to another run.
+        ValueError: if `patience` or `keep_best` lack `valid`, an argument is out of
+            range, a dataset has no batch or does not say how many, the model cannot be
+            trained so, or `backup` is no backup or one of another run.
     """
     arguments = dict(locals())
     _check(**arguments)
@@ -152,6 +162,7 @@ def fit(
         backup,
         settings={
             "model": seq2seq.config,
+            "frozen": [weight.path for weight in model.non_trainable_weights],
             "optimizer": keras.saving.serialize_keras_object(optimizer),
             "train": getattr(train, "fingerprint", None),
             "valid": getattr(valid, "fingerprint", None),
@@ -202,7 +213,7 @@ def fit(
             logs["teacher_probability"] = float(scheduled_sampling.probability(last))
         if valid is not None:
             with _lent_average(model, optimizer):
-                measured = _evaluate(seq2seq, valid)
+                measured = _evaluate(seq2seq, valid, "valid")
                 logs |= {"val_loss": measured.loss, "val_accuracy": measured.accuracy}
                 run.judge(measured.loss, patience, keep_best)
         listeners.on_epoch_end(run.epoch, logs)
@@ -355,7 +366,7 @@ def _training_step(seq2seq, loss_of, sampling, truncate, gradients, metrics, dat
     return _compile(step, of_any_shape(dataset.element_spec))
 
 
-def _evaluate(seq2seq, batches):
+def _evaluate(seq2seq, batches, name):
     """Measures a model, compiled once for it and for a structure of batches."""
     signature = of_any_shape(batches.element_spec)
     key = "evaluate", repr(signature)
@@ -371,7 +382,9 @@ def _evaluate(seq2seq, batches):
     metrics.reset()
     for batch in batches:
         step(*batch)
-    return Evaluation(**metrics.results(), tokens=metrics.tokens())
+    if not (tokens := metrics.tokens()):
+        raise ValueError(f"{name} must hold at least one token. Received none.")
+    return Evaluation(**metrics.results(), tokens=tokens)
 
 
 def _compile(step, signature):
@@ -427,7 +440,7 @@ class _Backup:
 
     def __init__(self, path, settings):
         self.path = path and pathlib.Path(path)
-        self.settings = json.loads(json.dumps(settings, default=str))
+        self.settings = json.loads(json.dumps(settings, default=_plain))
 
     def write(self, run):
         if not self.path:
@@ -447,15 +460,27 @@ class _Backup:
     def restore(self, run):
         if not self.path or not self.path.exists():
             return
-        with np.load(self.path, allow_pickle=False) as arrays:
-            text = json.loads(arrays["record"].tobytes())
-            self._compare(text["settings"])
-            for name in self.PLACE:
-                setattr(run, name, text["run"][name])
-            for index, variable in enumerate(run.variables):
-                variable.assign(arrays[f"variable_{index}"])
-            best = [name for name in arrays.files if name.startswith("best_")]
-            run.best_weights = [arrays[f"best_{i}"] for i in range(len(best))]
+        text, arrays = self._read()
+        self._compare(text["settings"])
+        for name in self.PLACE:
+            setattr(run, name, text["run"][name])
+        for index, variable in enumerate(run.variables):
+            variable.assign(arrays[f"variable_{index}"])
+        best = [name for name in arrays if name.startswith("best_")]
+        run.best_weights = [arrays[f"best_{i}"] for i in range(len(best))]
+
+    def _read(self):
+        """Returns what the file holds: the record, and arrays by name."""
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                arrays = dict(file)
+            return json.loads(arrays.pop("record").tobytes()), arrays
+        except Exception as error:  # of a folder, a text, another file of arrays …
+            raise ValueError(
+                f"backup must be a file that training.fit wrote, or none yet. "
+                f"Received: {self.path}, which is not one ({type(error).__name__}: "
+                f"{error})."
+            ) from error
 
     def _compare(self, settings):
         differing = [
@@ -468,6 +493,12 @@ class _Backup:
                 f"{name}: {settings.get(name)!r} there, {self.settings[name]!r} here. "
                 "Delete the file to start anew, or name another."
             )
+
+
+def _plain(value):
+    """Returns a setting as JSON knows it: NumPy's numbers as Python's."""
+    value = as_python(value)
+    return value if isinstance(value, (int, float)) else str(value)
 
 
 def _adam_for(model, learning_rate, clip_norm, averaging):
@@ -502,6 +533,10 @@ def _check(
     **others,
 ):
     """Raises ValueError for the first argument of `fit` that cannot be."""
+    _check_graph(seq2seq)
+    _check_batches("train", train, {0, *NO_NUMBER})
+    if valid is not None:
+        _check_batches("valid", valid, {0, tf.data.INFINITE_CARDINALITY})
     for name in WHOLE:
         check_whole(name, others[name], 1)
     check_switch("keep_best", keep_best)
@@ -542,11 +577,42 @@ def _check(
                 "distinct: what it has pointed at itself could not be right any more. "
                 f"Received: {scheduled_sampling!r}"
             )
+        if scheduled_sampling.choose == "uniform" and _chooses_places(seq2seq):
+            raise ValueError(
+                "scheduled_sampling must not choose 'uniform' for a model that points "
+                "or copies, where most tokens are impossible. "
+                f"Received: {scheduled_sampling!r}"
+            )
     check_number("label_smoothing", label_smoothing, *SHARE)
-    if label_smoothing and seq2seq.training.output_shape[-1] is None:
+    if label_smoothing and _chooses_places(seq2seq):
         raise ValueError(
             "label_smoothing must be 0 for a model that points or copies, where most "
             f"tokens are impossible. Received: {label_smoothing!r}"
         )
     if averaging is not None:
         check_number("averaging", averaging, *SHARE)
+
+
+def _check_graph(seq2seq):
+    if seq2seq.training is None:
+        raise ValueError(
+            "seq2seq must have a training graph, which an ensemble has not: train and "
+            "measure its members."
+        )
+
+
+def _check_batches(name, dataset, refused):
+    """Raises ValueError for a dataset of which `fit` could not make an epoch."""
+    batches = int(dataset.cardinality())
+    if batches in refused:
+        raise ValueError(
+            f"{name} must be a dataset with a known number of batches, at least one. "
+            f"Received: {NO_NUMBER.get(batches, 'no batch')}. Where there is a number "
+            "that TensorFlow cannot see, tf.data.experimental.assert_cardinality "
+            "states it."
+        )
+
+
+def _chooses_places(seq2seq):
+    """Says whether a model points or copies: its answers are as many as its items."""
+    return seq2seq.training.output_shape[-1] is None

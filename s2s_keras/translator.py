@@ -15,10 +15,10 @@ import keras
 import numpy as np
 
 from s2s_keras import batches, models
-from s2s_keras.arguments import check_whole
+from s2s_keras.arguments import as_python, check_whole
 from s2s_keras.decoding import beam_search, greedy, sample, score
 from s2s_keras.records import Translation
-from s2s_keras.text import EOS, SOS, SPACE, UNK, Tokenizer
+from s2s_keras.text import EOS, SOS, SPACE, UNK, Tokenizer, check_text
 
 DECODINGS = {"greedy": greedy, "beam_search": beam_search, "sample": sample}
 BATCH_SIZE = 64
@@ -58,8 +58,9 @@ class Translator:
             not counted; a longer text is translated with a warning. None never warns.
 
     Raises:
-        ValueError: if a tokenizer and the model have vocabularies of different size, or
-            the model does not read words and write words.
+        ValueError: if a tokenizer and the model have vocabularies of different size,
+            the model does not read words and write words, or `max_length` or
+            `longest_source` is no whole number of at least 1.
     """
 
     def __init__(
@@ -114,9 +115,10 @@ class Translator:
         Raises:
             TypeError: if `texts` is no list of str, or an option is none.
             ValueError: if a text is empty, holds no symbol that the tokenizer knows,
-                or is longer than 1,000 tokens, or an option is out of range;
-                `replace_unknown` meets a model without attention, or subwords. Then
-                nothing is translated.
+                is no valid Unicode or longer than 1,000 tokens; an option is out of
+                range; `replace_unknown` meets a model without attention, or subwords;
+                or the search finds no translation of a text, since the options forbid
+                every one or the weights are not finite. Then nothing is returned.
         """
         if decoding not in DECODINGS:
             raise ValueError(
@@ -148,8 +150,8 @@ class Translator:
             its tokens.
 
         Raises:
-            ValueError: if a source cannot be translated (see `translate`), or a target
-                holds no token.
+            ValueError: if a source cannot be translated (see `translate`), a target
+                holds no token, or the model's weights are not finite.
         """
         pairs = list(pairs)
         sources = self._checked([pair.source for pair in pairs], "pairs[{}].source")
@@ -285,11 +287,7 @@ class Translator:
         sources = []
         for number, text in enumerate(texts):
             here = name.format(number)
-            if not isinstance(text, str):
-                raise TypeError(
-                    f"{here} must be a str. Received: {_shortened(text)} of "
-                    f"type {type(text).__name__}"
-                )
+            check_text(text, here)
             ids, shown = self.source_tokenizer.encode(text), _shortened(text)
             if not ids:
                 raise ValueError(f"{here} must hold a word. Received: {shown}")
@@ -329,8 +327,15 @@ class Translator:
 
         Raises:
             FileExistsError: if `folder` holds something else, or is a file.
+            ValueError: if `half_precision` meets a weight beyond float16's largest
+                number, 65,504, or the model is an ensemble: save its members.
         """
-        folder = pathlib.Path(folder)
+        if self.seq2seq.training is None:
+            raise ValueError(
+                "seq2seq must be a single model to be saved. Received: an ensemble; "
+                "save each of its members."
+            )
+        folder = pathlib.Path(folder).resolve()  # behind links, too, and behind "."
         if folder.is_file():
             raise FileExistsError(f"folder must be no file. Received: {folder}")
         others = {path.name for path in folder.glob("*")}.difference(FILES)
@@ -348,7 +353,8 @@ class Translator:
                 "max_length": self.max_length,
                 "longest_source": self.longest_source,
             }
-            (unfinished / SETTINGS).write_text(json.dumps(settings, indent=2))
+            text = json.dumps(settings, indent=2, default=as_python)
+            (unfinished / SETTINGS).write_text(text)
             _without_optimizer(self.seq2seq).save_weights(unfinished / WEIGHTS)
             if half_precision:
                 _halve(unfinished / WEIGHTS)
@@ -372,6 +378,7 @@ class Translator:
 
         Raises:
             FileNotFoundError: if one of its files is not there.
+            ValueError: if one of them is not what `save` wrote.
         """
         folder = pathlib.Path(folder)
         missing = [name for name in FILES if not (folder / name).is_file()]
@@ -380,11 +387,17 @@ class Translator:
                 f"folder must hold a saved translator. Received: {folder}, which has "
                 f"no {', '.join(missing)}."
             )
-        settings = json.loads((folder / SETTINGS).read_text())
-        seq2seq = models.build(settings.pop("model"))
-        _without_optimizer(seq2seq).load_weights(folder / WEIGHTS)
         tokenizers = [Tokenizer.load(folder / f"{name}.json") for name in TOKENIZERS]
-        return cls(seq2seq, *tokenizers, **settings)
+        try:
+            settings = json.loads((folder / SETTINGS).read_text())
+            seq2seq = models.build(settings.pop("model"))
+            _without_optimizer(seq2seq).load_weights(folder / WEIGHTS)
+            return cls(seq2seq, *tokenizers, **settings)
+        except Exception as error:  # JSON, HDF5, Keras and we: each has its own
+            raise ValueError(
+                f"folder must hold a saved translator. Received: {folder}, whose files "
+                f"are not what Translator.save wrote ({type(error).__name__}: {error})."
+            ) from error
 
     @classmethod
     def pretrained(cls, name):
@@ -415,7 +428,7 @@ def _halve(path):
             def copy(name, item):
                 if isinstance(item, h5py.Dataset):
                     small = item.dtype == "float32"
-                    half[name] = item[()].astype("float16") if small else item[()]
+                    half[name] = _halved(item[()]) if small else item[()]
                 else:
                     half.require_group(name)
                 half[name].attrs.update(item.attrs)
@@ -423,6 +436,17 @@ def _halve(path):
             whole.visititems(copy)
             half.attrs.update(whole.attrs)
         os.replace(halved, path)
+
+
+def _halved(weights):
+    with np.errstate(over="ignore"):  # the error says more
+        halves = weights.astype("float16")
+    if (np.isinf(halves) & np.isfinite(weights)).any():
+        raise ValueError(
+            "half_precision must be False for weights beyond float16's largest number, "
+            f"65,504. Received: a weight of {np.abs(weights).max():,.0f}"
+        )
+    return halves
 
 
 def _without_optimizer(seq2seq):

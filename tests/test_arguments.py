@@ -20,8 +20,11 @@ POSITIVE = ("above 0", lambda value: value > 0)
         (check_choice, None, (("gru", None),)),
         (check_switch, False, ()),
         (check_whole, 3, (3,)),
+        (check_whole, np.int64(3), (3,)),
         (check_number, 1, POSITIVE),
         (check_number, 0.5, POSITIVE),
+        (check_number, np.float32(0.5), POSITIVE),
+        (check_number, np.int32(1), POSITIVE),
     ],
 )
 def test_what_fits_passes(check, value, limits):

@@ -441,6 +441,10 @@ def test_what_cannot_be_pointed_at_is_named(examples, tokenizer, message):
         ({"pairs": [Pair(" ", "t1")]}, "every source must hold a token.*' '"),
         ({"pairs": [Pair("s1", "")]}, "every target must hold a token.*''"),
         ({"max_length": 1}, "max_length=1 drops all of the 23 pairs; .* needs 2"),
+        ({"max_length": "5"}, "max_length must be a whole number .* Received: '5'"),
+        ({"seed": -1}, "seed must be a whole number of at least 0. Received: -1"),
+        ({"shuffle": "no"}, "shuffle must be True or False. Received: 'no'"),
+        ({"bucket": None}, "bucket must be True or False. Received: None"),
     ],
 )
 def test_bad_input_is_named(arguments, message):

@@ -3,10 +3,12 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from s2s_keras import decoding, models
+from s2s_keras import decoding, models, training
 from s2s_keras.text import EOS
 
+SMALL = {"units": 6, "embedding_dim": 4}
 SOURCE = np.array([[5, 7, 6, EOS], [8, EOS, 0, 0]], "int32")
 
 
@@ -15,7 +17,7 @@ def members():
     made = []
     for seed, builder in enumerate(("attention_seq2seq", "attention_seq2seq")):
         keras.utils.set_random_seed(seed)
-        made.append(getattr(models, builder)(11, 9, units=6, embedding_dim=4))
+        made.append(getattr(models, builder)(11, 9, **SMALL))
     return made
 
 
@@ -52,7 +54,7 @@ def test_every_decoder_takes_an_ensemble(members):
 
 
 def test_models_with_and_without_attention_join_without_weights(members):
-    plain = models.encoder_decoder(11, 9, units=6, embedding_dim=4)
+    plain = models.encoder_decoder(11, 9, **SMALL)
     found = decoding.greedy(decoding.ensemble([members[0], plain]), SOURCE, 4)
     assert found.weights is None
 
@@ -84,12 +86,29 @@ def test_networks_that_point_join(fresh_model, batch_of):
         for model in models
     ]
     np.testing.assert_allclose(np.exp(logits), np.mean(shares, axis=0), atol=1e-6)
+    assert joined.points and joined.config["source_features"] == 2
+
+
+def test_an_ensemble_is_neither_trained_nor_measured(members):
+    joined = decoding.ensemble(members)
+    inputs = (SOURCE, SOURCE), SOURCE, np.ones(SOURCE.shape, "float32")
+    dataset = tf.data.Dataset.from_tensors(inputs)
+    with pytest.raises(ValueError, match="seq2seq must have a training graph"):
+        training.fit(joined, dataset, epochs=1)
+    with pytest.raises(ValueError, match="seq2seq must have a training graph"):
+        training.evaluate(joined, dataset)
 
 
 def test_models_that_do_not_fit_are_refused(members, shared_model):
-    other = models.encoder_decoder(11, 8, units=6, embedding_dim=4)
+    other = models.encoder_decoder(11, 8, **SMALL)
     with pytest.raises(ValueError, match="^models must have the same target_vocab"):
         decoding.ensemble([members[0], other])
+    vectors = models.encoder_decoder(None, 9, source_features=2, **SMALL)
+    with pytest.raises(ValueError, match=r"the same source_vocabulary.*\[11, None\]"):
+        decoding.ensemble([members[0], vectors])
+    pointing = models.pointer_network(11, **SMALL)
+    with pytest.raises(ValueError, match=r"^models must all point.*\[True, False\]"):
+        decoding.ensemble([pointing, members[0]])
     copying = shared_model("pointer_generator", cell="rnn")
     plain = shared_model("encoder_decoder", cell="rnn")
     with pytest.raises(ValueError, match=r"^models must all copy.*\[True, False\]"):

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from recipes import exposure_bias, exposure_bias_tables, results_file
 from recipes.results_file import as_stored
+from recipes.small_runs import changed
 from s2s_keras import batches, corpora
 from s2s_keras.models import Seq2Seq
 from s2s_keras.records import Pair
@@ -58,15 +59,17 @@ def test_a_tiny_run_gives_all_results(monkeypatch):
     corpus = corpora.load("phrasebook")
     few = corpora.Corpus(corpus.train[:80], corpus.valid[:7], corpus.test[:20])
     monkeypatch.setattr(corpora, "load", lambda _: few)
-    monkeypatch.setattr(exposure_bias, "EPOCHS", 2)
-    monkeypatch.setattr(exposure_bias, "BATCH_SIZE", 10)
-    small = {"units": 8, "embedding_dim": 4}
-    run = exposure_bias.Run(small, {"schedule": "linear"})
-    found = exposure_bias.train_and_measure(run, 0)
-    found = as_stored({"settings": exposure_bias.settings_of(run), **found})
+    small = changed(
+        exposure_bias.RUNS["linear"],
+        model={"units": 8, "embedding_dim": 4},
+        epochs=2,
+        batch_size=10,
+    )
+    found = exposure_bias.train_and_measure(small, 0)
+    found = as_stored({"settings": small, **found})
     check_results(found)
     assert sum(counts["pairs"] for counts in found["by_length"].values()) == 20
-    last, halfway = 2 * 80 // 10 - 1, 2 * 80 // 10 * exposure_bias.HALFWAY
+    last, halfway = 2 * 80 // 10 - 1, 2 * 80 // 10 * small["halfway"]
     assert found["epochs"]["teacher_probability"][-1] == pytest.approx(
         max(0, 1 - last / (2 * halfway))
     )
@@ -76,10 +79,7 @@ def test_every_run_is_of_one_model_and_one_way_to_read():
     sampled = [
         exposure_bias.sampling_of(run, 1_000, 7) for run in exposure_bias.RUNS.values()
     ]
-    settings = [
-        json.dumps(exposure_bias.settings_of(run))
-        for run in exposure_bias.RUNS.values()
-    ]
+    settings = [json.dumps(run) for run in exposure_bias.RUNS.values()]
     assert len(set(settings)) == len(settings)
     assert sampled[0] is None
     assert sampled[1] == ScheduledSampling("linear", halfway=250, seed=7)

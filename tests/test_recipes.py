@@ -21,6 +21,7 @@ from recipes import (
     tables,
 )
 from recipes.results_file import ResultsFile, as_stored
+from recipes.small_runs import changed
 from s2s_keras import corpora
 from tools import notebooks
 
@@ -107,10 +108,8 @@ def test_a_tiny_run_gives_all_results(monkeypatch):
     few = dataclasses.replace(corpus, train=corpus.train[:60], test=corpus.test[:10])
     monkeypatch.setattr(corpora, "load", lambda _: few)
     run = phrasebook.RUNS["luong additive"]
-    small = {**run.model, "units": 8, "embedding_dim": 4}
-    run = dataclasses.replace(run, model=small, epochs=1)
-    settings = phrasebook.settings_of(run)
-    found = as_stored({"settings": settings, **phrasebook.train_and_measure(run, 0)})
+    small = changed(run, model={"units": 8, "embedding_dim": 4}, epochs=1)
+    found = as_stored({"settings": small, **phrasebook.train_and_measure(small, 0)})
     check_results(found)
     assert sum(sentences for _, sentences in found["by_length"].values()) == 10
     assert found["perplexity"] > 2, "one epoch on 60 pairs teaches little"

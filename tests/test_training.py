@@ -466,13 +466,6 @@ def test_the_average_is_measured_while_training_goes_on_from_the_weights_themsel
     assert np.abs(ends["averaged"][0] - ends["plain"][0]).max() > 0.01
 
 
-def test_a_run_without_a_step_keeps_its_weights():
-    model = small_model()
-    before = weights(model)
-    training.fit(model, dataset().take(0), dataset(VALID), epochs=1, averaging=0.9)
-    assert_same(weights(model), before)
-
-
 # Callbacks
 
 
@@ -694,6 +687,7 @@ class KillingValidation:
     def __init__(self, dataset, nth):
         self.dataset, self.left = dataset, nth
         self.element_spec, self.fingerprint = dataset.element_spec, dataset.fingerprint
+        self.cardinality = dataset.cardinality
 
     def __iter__(self):
         self.left -= 1
@@ -867,6 +861,17 @@ def test_a_backup_of_another_run_is_refused_and_left_alone(
         ({"learning_rate": float("nan")}, "learning_rate .* Received: nan"),
         ({"keep_best": "no"}, "keep_best must be True or False. Received: 'no'"),
         ({"scheduled_sampling": 0.5}, "scheduled_sampling must be a ScheduledSampling"),
+        (
+            {"train": dataset().take(0)},
+            "train must .* Received: no batch",
+        ),
+        ({"train": dataset().repeat()}, "train must .* Received: a dataset without an"),
+        ({"train": dataset().unbatch()}, "train must .* dataset of unknown length"),
+        (
+            {"valid": dataset().take(0)},
+            "valid must .* Received: no batch",
+        ),
+        ({"valid": dataset().repeat()}, "valid must .* Received: a dataset without an"),
         ({"patience": 2}, "valid must be given for patience and keep_best"),
         ({"keep_best": True}, "valid must be given for patience and keep_best"),
         (
@@ -880,6 +885,42 @@ def test_bad_arguments_are_named(arguments, message):
     arguments = {"train": dataset(), "epochs": 1} | arguments
     with pytest.raises(ValueError, match=message):
         training.fit(small_model(), **arguments)
+
+
+@pytest.mark.parametrize("content", [b"notes", b"PK", "folder", "arrays"])
+def test_a_file_that_is_no_backup_is_named_and_left_alone(content, tmp_path):
+    path = tmp_path / "file"
+    if content == "folder":
+        path.mkdir()
+    elif content == "arrays":
+        with open(path, "wb") as file:
+            np.savez(file, mine=np.zeros(3))
+    else:
+        path.write_bytes(content)
+    before = path.is_file() and path.read_bytes()
+    with pytest.raises(ValueError, match="backup must be a file that training.fit wro"):
+        run(path)
+    assert (path.is_file() and path.read_bytes()) == before
+
+
+def test_a_backup_knows_what_was_frozen(tmp_path):
+    def fit(trainable):
+        model = small_model()
+        matrix = np.ones(model.training.get_layer("source_embedding").embeddings.shape)
+        models.set_embedding(model, "source", matrix, trainable=trainable)
+        training.fit(model, dataset(), epochs=1, backup=tmp_path / "run")
+
+    fit(trainable=False)
+    fit(trainable=False)
+    with pytest.raises(ValueError, match="has another frozen: "):
+        fit(trainable=True)
+
+
+def test_noise_cannot_be_drawn_from_impossible_tokens():
+    model = models.pointer_network(9, units=3, embedding_dim=3)
+    sampling = ScheduledSampling(None, least=0.5, choose="uniform")
+    with pytest.raises(ValueError, match="scheduled_sampling must not choose"):
+        training.fit(model, dataset(), epochs=1, scheduled_sampling=sampling)
 
 
 def test_distinct_answers_cannot_be_sampled_in_training():

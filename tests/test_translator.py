@@ -404,15 +404,15 @@ def test_a_model_of_vectors_or_places_translates_no_texts(arguments, shared_mode
             ValueError,
             r"texts\[1\] must be at most 1,000 tokens long. Received 2,858: 'w1 .*…",
         ),
-        (["w1", None], TypeError, r"texts\[1\] must be a str. Received: None of type"),
-        ([3.5], TypeError, r"texts\[0\] must be a str. Received: 3.5 of type float"),
-        ([b"w1"], TypeError, r"texts\[0\] must be a str. .* of type bytes"),
-        ([["w1"]], TypeError, r"texts\[0\] must be a str. .* of type list"),
+        (["w1", None], TypeError, r"texts\[1\] must be a string. Received: None of"),
+        ([3.5], TypeError, r"texts\[0\] must be a string. Received: 3.5 of type float"),
+        ([b"w1"], TypeError, r"texts\[0\] must be a string. .* of type bytes"),
+        ([["w1"]], TypeError, r"texts\[0\] must be a string. .* of type list"),
         ("w1", TypeError, r"texts must be a list of str. Received: 'w1'. Write \[text"),
         (b"w1", TypeError, r"texts must be a list of str. Received: b'w1'"),
         (None, TypeError, "texts must be a list of str. Received: None"),
         (7, TypeError, "texts must be a list of str. Received: 7"),
-        (["w1", "\ud800"], ValueError, "must be valid Unicode"),
+        (["w1", "\ud800"], ValueError, r"texts\[1\] must be valid Unicode"),
     ],
     ids=[
         *("empty", "blank", "unknown", "10,000 characters of a word"),
@@ -612,6 +612,50 @@ def test_saving_replaces_what_is_there_as_a_whole(there, made, tmp_path):
     assert os.listdir(tmp_path) == ["saved"]
 
 
+def test_a_folder_may_be_the_one_we_are_in_or_a_link(made, tmp_path, monkeypatch):
+    inside, link = tmp_path / "inside", tmp_path / "link"
+    inside.mkdir()
+    link.symlink_to(inside)
+    monkeypatch.chdir(inside)
+    made.save(".")
+    made.save(link)
+    assert link.is_symlink() and sorted(os.listdir(tmp_path)) == ["inside", "link"]
+    assert Translator.load(inside).translate(TEXTS) == made.translate(TEXTS)
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    keras.utils.set_random_seed(2)
+    sizes = {"cell": "gru", "units": np.int64(9), "embedding_dim": np.int32(5)}
+    model = models.encoder_decoder(len(SOURCE), len(TARGET), **sizes)
+    lengths = np.array([3, 6])
+    own = Translator(model, SOURCE, TARGET, max_length=lengths.max())
+    own.save(tmp_path / "saved")
+    plain = Translator.load(tmp_path / "saved")
+    for options in ({}, {"decoding": "beam_search", "beam_width": 3, "n_best": 2}):
+        ours = {n: np.int64(v) if n != "decoding" else v for n, v in options.items()}
+        assert own.translate(TEXTS, **ours) == plain.translate(TEXTS, **options)
+
+
+def test_weights_beyond_half_precision_are_not_saved_so(made, tmp_path):
+    large = Translator(small_model(), SOURCE, TARGET)
+    large.save(tmp_path / "saved")
+    before = contents(tmp_path / "saved")
+    variable = large.seq2seq.training.weights[0]
+    variable.assign(keras.ops.full(variable.shape, 70_000.0))
+    message = "half_precision must be False .* Received: a weight of 70,000"
+    with pytest.raises(ValueError, match=message):
+        large.save(tmp_path / "saved", half_precision=True)
+    assert contents(tmp_path / "saved") == before
+    large.save(tmp_path / "saved")
+
+
+def test_an_ensemble_is_not_saved(made, tmp_path):
+    joined = Translator(decoding.ensemble([made.seq2seq]), SOURCE, TARGET)
+    with pytest.raises(ValueError, match="seq2seq must be a single model .* ensemble"):
+        joined.save(tmp_path / "saved")
+    assert not os.listdir(tmp_path)
+
+
 def test_saving_over_anything_else_is_refused(made, tmp_path):
     notes = tmp_path / "notes.txt"
     notes.write_text("mine")
@@ -671,3 +715,12 @@ def test_loading_names_what_is_missing(made, tmp_path):
         (tmp_path / "saved" / name).unlink()
         with pytest.raises(FileNotFoundError, match=f"which has no {name}."):
             Translator.load(tmp_path / "saved")
+
+
+@pytest.mark.parametrize("name", [translator.SETTINGS, translator.WEIGHTS])
+def test_loading_names_a_folder_whose_files_are_damaged(name, made, tmp_path):
+    made.save(tmp_path / "saved")
+    file = tmp_path / "saved" / name
+    file.write_bytes(file.read_bytes()[:99])
+    with pytest.raises(ValueError, match="folder must hold a saved .*saved, whose fil"):
+        Translator.load(tmp_path / "saved")

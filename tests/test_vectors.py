@@ -299,6 +299,9 @@ def test_a_matrix_that_does_not_fit_is_refused_and_nothing_is_changed(fresh_mode
     ):
         with pytest.raises(ValueError, match=message):
             models.set_embedding(model, side, matrix)
+    pointing = models.pointer_network(source_features=2, units=3, embedding_dim=3)
+    with pytest.raises(ValueError, match="side must be one of which .*'source'"):
+        models.set_embedding(pointing, "source", np.ones((6, 3)))
     with pytest.raises(ValueError, match="trainable must be True or False"):
         models.set_embedding(model, "target", good, trainable="frozen")
     for weight, old in zip(model.training.get_weights(), before, strict=True):

@@ -16,13 +16,13 @@ older editions. The error rates of different splits cannot be compared closely.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import importlib.util
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from s2s_keras.corpora import splitting
 from s2s_keras.corpora.corpus import Corpus
 from s2s_keras.records import Pair
 
@@ -95,7 +95,4 @@ def entries(lines: Iterable[str], stress: bool = False) -> list[Pair]:
 
 def split_of(word: str) -> str:
     """Returns "train", "valid" or "test", by a hash of the word."""
-    share = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4], "big") / 2**32
-    if share < TEST_SHARE:
-        return "test"
-    return "valid" if share < TEST_SHARE + VALID_SHARE else "train"
+    return splitting.split_of(word, VALID_SHARE, TEST_SHARE)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import hashlib
 import importlib.metadata
 import importlib.util
 import inspect
@@ -30,6 +29,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from s2s_keras.corpora import splitting
 from s2s_keras.corpora.corpus import Corpus
 from s2s_keras.records import Pair
 
@@ -109,10 +109,7 @@ def read() -> Corpus:
 
 def split_of(module: str) -> str:
     """Returns "train", "valid" or "test", by a hash of the module's name."""
-    share = int.from_bytes(hashlib.sha256(module.encode()).digest()[:4], "big") / 2**32
-    if share < HELD_OUT:
-        return "test"
-    return "valid" if share < 2 * HELD_OUT else "train"
+    return splitting.split_of(module, HELD_OUT, HELD_OUT)
 
 
 def pair_of(docstring: str) -> Pair | None:

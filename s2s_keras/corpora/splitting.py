@@ -1,4 +1,4 @@
-"""Splits that never divide pairs which share a source or a target."""
+"""Splits by hashes; those of pairs never divide what shares a source or a target."""
 
 from __future__ import annotations
 
@@ -44,6 +44,22 @@ def split(
         for name in ("train", "valid", "test")
     )
     return train, valid, test
+
+
+def split_of(name: str, valid_share: float, test_share: float) -> str:
+    """Returns "train", "valid" or "test", by a SHA-256 hash of a name.
+
+    Where each name belongs does not hang on which others there are.
+
+    Args:
+        name: what all that stays together is called.
+        valid_share: the part of all names to validate with.
+        test_share: the part to test with; both together below 1.
+    """
+    share = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") / 2**32
+    if share < test_share:
+        return "test"
+    return "valid" if share < test_share + valid_share else "train"
 
 
 def linked_groups(pairs: Sequence[Pair]) -> list[list[int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from s2s_keras.arguments import as_python
 from s2s_keras.layers.pointing import IMPOSSIBLE
 
 LOWEST = IMPOSSIBLE  # for the logarithm of 0; it adds up without becoming infinite
@@ -50,6 +51,7 @@ def run(search, seq2seq, *arguments, **options):
     Returns:
         The dict that `search` returns, of NumPy arrays.
     """
+    options = {name: as_python(value) for name, value in options.items()}
     signature = of_any_shape(arguments)
     source = arguments[0]
     names = sorted(source) if isinstance(source, dict) else ()

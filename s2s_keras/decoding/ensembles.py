@@ -6,13 +6,15 @@ import tensorflow as tf
 
 from s2s_keras.models import Seq2Seq
 
+SIZES = ("source_vocabulary", "source_features", "target_vocabulary")
+
 
 def ensemble(models):
     """Joins models to one that averages their probabilities at every step.
 
     Args:
-        models: sequence of `Seq2Seq` with the same source and target ids; all of
-            them copy, or none does.
+        models: sequence of `Seq2Seq` that read and write the same: the same ids or
+            vectors, and words, words that may be copied, or places of the source.
 
     Returns:
         A `Seq2Seq` for every decoder, without a training graph. Its logits are the
@@ -20,24 +22,24 @@ def ensemble(models):
         its weights are the mean of theirs.
 
     Raises:
-        ValueError: if there is no model, their vocabularies have different sizes, or
-            only some of them copy.
+        ValueError: if there is no model, or they do not read and write the same.
     """
     models = list(models)
     if not models:
         raise ValueError("models must hold at least one model. Received none.")
-    for name in ("source_vocabulary", "target_vocabulary"):
-        sizes = {model.config[name] for model in models if name in model.config}
-        if len(sizes) > 1:
+    for name in SIZES:
+        sizes = [model.config[name] for model in models if name in model.config]
+        if len(set(sizes)) > 1:
             raise ValueError(
-                f"models must have the same {name}. Received: sizes {sorted(sizes)}"
+                f"models must have the same {name}, or all none. Received: {sizes}"
             )
-
-    if len({model.copies for model in models}) > 1:
-        raise ValueError(
-            "models must all copy, or none of them, since their sources differ. "
-            f"Received: copies {[model.copies for model in models]}"
-        )
+    for name, what in (("copies", "copy"), ("points", "point")):
+        does = [getattr(model, name) for model in models]
+        if len(set(does)) > 1:
+            raise ValueError(
+                f"models must all {what}, or none of them, since their sources or "
+                f"targets differ. Received: {name} {does}"
+            )
 
     def encoder(source):
         return _state([model.encoder(source) for model in models])
@@ -52,10 +54,11 @@ def ensemble(models):
         )
         return mean, _state([member for _, member in steps])
 
-    shared = ["source_vocabulary", "target_vocabulary"]
-    shared += ["builder"] if models[0].copies else []  # it says how to read sources
-    own = models[0].config
-    config = {name: own[name] for name in shared if name in own}
+    first = models[0]
+    shared = list(SIZES)
+    if first.copies or first.points:
+        shared.append("builder")  # it says what sources and targets are
+    config = {name: first.config[name] for name in shared if name in first.config}
     return Seq2Seq(training=None, encoder=encoder, step=step, config=config)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from s2s_keras.arguments import check_number, check_whole
+from s2s_keras.arguments import check_number, check_whole, is_whole
 from s2s_keras.decoding.compiling import as_source, rows, run
 from s2s_keras.decoding.walking import walk
 from s2s_keras.records import Hypotheses
@@ -151,7 +151,7 @@ def _check(max_length, temperature, top_k, top_p, seed, num_samples):
         whole["top_k"] = top_k
     for name, value in whole.items():
         check_whole(name, value, 1)
-    if not isinstance(seed, int) or isinstance(seed, bool):
+    if not is_whole(seed):
         raise ValueError(f"seed must be a whole number. Received: {seed!r}")
     check_number("temperature", temperature, "above 0", lambda value: value > 0)
     if top_p is not None:

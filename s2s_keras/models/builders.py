@@ -10,9 +10,10 @@ from s2s_keras.layers import (
 )
 from s2s_keras.layers.attention import SCORES
 from s2s_keras.models import parts
-from s2s_keras.models.options import STACK, check
+from s2s_keras.models.options import STACK, builder, check
 
 
+@builder
 def encoder_decoder(
     source_vocabulary,
     target_vocabulary,
@@ -105,6 +106,7 @@ def encoder_decoder(
     return parts.three_graphs(source, state, decode, config)
 
 
+@builder
 def attention_seq2seq(
     source_vocabulary,
     target_vocabulary,

@@ -29,12 +29,18 @@ def set_embedding(
         trainable: whether training goes on from these vectors; False freezes them.
 
     Raises:
-        ValueError: `side` is none, or `matrix` has another shape or holds something
-            that is not finite.
+        ValueError: `side` is none or one whose words the model does not embed, or
+            `matrix` has another shape or holds something that is not finite.
     """
     check_choice("side", side, SIDES)
     check_switch("trainable", trainable)
-    layer = seq2seq.training.get_layer(f"{side}_embedding")
+    layers = {layer.name: layer for layer in seq2seq.training.layers}
+    layer = layers.get(f"{side}_embedding")
+    if not hasattr(layer, "embeddings"):
+        raise ValueError(
+            f"side must be one of which the model embeds words. Received: {side!r} of "
+            f"a model of the builder {seq2seq.config.get('builder')!r}"
+        )
     variable = layer.embeddings
     matrix = np.asarray(matrix, dtype="float32")
     if matrix.shape != tuple(variable.shape):

@@ -1,7 +1,10 @@
 """What the arguments of builders may be."""
 
+import functools
+
 from s2s_keras.arguments import (
     SHARE,
+    as_python,
     check_choice,
     check_number,
     check_switch,
@@ -52,6 +55,17 @@ RANGES = {
     "recurrent_dropout": SHARE,
     "embedding_stddev": ("above 0", lambda value: value > 0.0),
 }
+
+
+def builder(build):
+    """Lets a builder take NumPy's numbers, which neither Keras' layers nor JSON do."""
+
+    @functools.wraps(build)
+    def built(*values, **named):
+        named = {name: as_python(value) for name, value in named.items()}
+        return build(*map(as_python, values), **named)
+
+    return built
 
 
 def check(config):

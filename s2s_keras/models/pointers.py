@@ -10,9 +10,10 @@ from s2s_keras.layers import (
     Pointer,
 )
 from s2s_keras.models import parts
-from s2s_keras.models.options import STACK, check
+from s2s_keras.models.options import STACK, builder, check
 
 
+@builder
 def pointer_network(
     source_vocabulary=None,
     *,
@@ -78,6 +79,7 @@ def pointer_network(
     return parts.three_graphs(source, state, decode, config)
 
 
+@builder
 def pointer_generator(
     source_vocabulary,
     target_vocabulary,
