@@ -29,7 +29,11 @@ export MALLOC_TOP_PAD_ ?= 67108864
 
 # A kernel starts in its notebook's folder, where a relative path leads elsewhere.
 ifneq ($(S2S_KERAS_DATA),)
-override S2S_KERAS_DATA := $(shell cd "$(S2S_KERAS_DATA)" && pwd)
+FOLDER := $(patsubst ~/%,$(HOME)/%,$(S2S_KERAS_DATA))
+override S2S_KERAS_DATA := $(shell CDPATH= cd "$(FOLDER)" 2>/dev/null && pwd)
+ifeq ($(S2S_KERAS_DATA),)
+$(error S2S_KERAS_DATA must be a folder. Received: $(FOLDER))
+endif
 export S2S_KERAS_DATA
 endif
 
@@ -83,5 +87,5 @@ $(READY): requirements.txt
 	|| { echo "'$(PYTHON) -m venv $(VENV)' failed. Delete $(VENV) and try again; on" \
 	"Debian and Ubuntu first: apt install python3-venv"; exit 1; } >&2
 	@echo "Installing what requirements.txt lists into $(VENV); this takes minutes."
-	@$(PY) -m pip install --quiet --no-compile --upgrade -r requirements.txt $(PINS)
+	@$(PY) -m pip install --quiet --no-compile --upgrade -r requirements.txt $(foreach pin,$(PINS),'$(pin)')
 	@echo "ready $(PINS)" > $@

@@ -21,9 +21,16 @@ def pytest_collection_modifyitems(items):
         if cell.path.suffix != ".ipynb":
             continue
         if cell.path not in reason_of:
-            reason_of[cell.path] = notebooks.missing_data(cell.parent.nb)
+            reason_of[cell.path] = _reason_to_skip(cell.parent.nb)
         if reason := reason_of[cell.path]:
             cell.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _reason_to_skip(notebook):
+    try:
+        return notebooks.missing_data(notebook)
+    except (ValueError, ImportError):
+        return None  # a damaged copy, a missing package: the cell that meets it tells
 
 
 def pytest_runtest_logreport(report):

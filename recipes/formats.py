@@ -27,6 +27,7 @@ def mean_and_spread(values: Sequence[float], digits: int) -> str:
 
     A single value stands alone.
     """
+    values = [float(value) for value in values]
     mean = f"{statistics.mean(values):.{digits}f}"
     if len(values) == 1:
         return mean

@@ -104,7 +104,7 @@ def write(only_check: bool = False) -> dict[Path, set[str]]:
             changed[path] = kinds
     for path in () if only_check else changed:
         if path == readme:
-            readme.write_text(new, encoding="utf-8")
+            notebooks.write_text(readme, new)
         else:
             notebooks.write(path, books[path])
     return {path.relative_to(notebooks.ROOT): kinds for path, kinds in changed.items()}
@@ -122,6 +122,9 @@ def filled(text: str, kind: str, where: str) -> str:
         ValueError: a mark names no region, or begin and end of a region do not match.
     """
     begin, end = MARKS[kind]
+    for line in text.splitlines():
+        if re.fullmatch(f"({begin}|{end})", line.strip()) and line != line.strip():
+            raise ValueError(f"{where}: a mark must fill its line. Received: {line!r}.")
     region = re.compile(f"^{begin}\n.*?^{end}$", re.MULTILINE | re.DOTALL)
     for mark in (f"^{begin}$", f"^{end}$"):
         if len(re.findall(mark, text, re.MULTILINE)) != len(region.findall(text)):

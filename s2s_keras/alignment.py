@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from s2s_keras.records import Pair, Translation
-from s2s_keras.text import Tokenizer
+from s2s_keras.text import EOS, SPACE, SPECIAL_TOKENS, UNK, Tokenizer
 
 Links = set[tuple[int, int]]
 
@@ -163,8 +163,7 @@ def to_show(
         sure, gold = set(), set()
         if pair is not None:
             name = f"pairs[{index}]"
-            same = translation.text.split() == pair.target.split()
-            if not same and "<unk>" not in translation.tokens:
+            if not _is_of(pair, translation):
                 raise ValueError(
                     f"{name} must be the pair of its translation: its links count the "
                     f"words of {pair.target!r}. Received: a translation "
@@ -175,6 +174,19 @@ def to_show(
         source_tokens, tokens = translation.source_tokens, translation.tokens
         shown.append(Attention(source_tokens, tokens, weights, sure, gold - sure))
     return shown
+
+
+def _is_of(pair: Pair, translation: Translation) -> bool:
+    """Says whether a translation is a pair's target; `<unk>` may stand for any word."""
+    unknown = SPECIAL_TOKENS[UNK]
+    if unknown not in translation.tokens:
+        return translation.text.split() == pair.target.split()
+    tokens = [token for token in translation.tokens if token != SPECIAL_TOKENS[EOS]]
+    pieces = _word_tokenizer().pieces(pair.target)
+    return len(tokens) == len(pieces) and all(
+        token in (piece.removeprefix(SPACE), unknown)
+        for token, piece in zip(tokens, pieces, strict=True)
+    )
 
 
 def _listed(value, kind, name: str) -> list:

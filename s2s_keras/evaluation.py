@@ -92,7 +92,7 @@ def bleu(
         TypeError: a hypothesis or a reference is not a string.
         ValueError: there are none, their numbers differ, or `tokenize` is unknown.
     """
-    if tokenize not in BLEU.TOKENIZERS:
+    if tokenize not in list(BLEU.TOKENIZERS):
         raise ValueError(
             f"tokenize must be one of {sorted(BLEU.TOKENIZERS)}. "
             f"Received: {tokenize!r}."
@@ -199,9 +199,14 @@ def perplexity(total_negative_log_likelihood: float, tokens: int) -> float:
         The perplexity, at least 1: a uniform guess among V tokens has V.
 
     Raises:
+        TypeError: one of them is no number.
         ValueError: `tokens` is not positive, or the total is negative or not finite.
     """
-    total, tokens = float(total_negative_log_likelihood), float(tokens)
+    total = total_negative_log_likelihood
+    for name, value in (("total_negative_log_likelihood", total), ("tokens", tokens)):
+        if not isinstance(value, numbers.Real):
+            raise TypeError(f"{name} must be a number. Received: {value!r}.")
+    total, tokens = float(total), float(tokens)
     if not (tokens > 0 and math.isfinite(tokens)):
         raise ValueError(
             f"tokens must be a positive number of target tokens. Received: {tokens:g}."
@@ -314,7 +319,8 @@ def _sacrebleu(metric, hypotheses: Sequence[str], references: References) -> Sco
     # sacreBLEU wants one list for each "first", "second", … reference of all texts.
     streams = map(list, itertools.zip_longest(*references, fillvalue=None))
     score = metric.corpus_score(hypotheses, list(streams))
-    return Score(score.score, str(metric.get_signature()), score.name)
+    best = min(score.score, 100.0)  # sacreBLEU's logarithms can round beyond
+    return Score(best, str(metric.get_signature()), score.name)
 
 
 def _edits(reference: list, hypothesis: list) -> int:
@@ -333,7 +339,7 @@ def _is_text(value) -> bool:
 
 def _is_tokens(value) -> bool:
     return (
-        isinstance(value, Iterable)
+        isinstance(value, (Sequence, np.ndarray))  # what can be read twice
         and not isinstance(value, str)
         and all(isinstance(token, (str, numbers.Integral)) for token in value)
     )
@@ -344,6 +350,8 @@ def _checked(hypotheses, references, is_one: Callable) -> tuple[list, list[list]
     for name, value in (("hypotheses", hypotheses), ("references", references)):
         if isinstance(value, str):
             raise TypeError(f"{name} must be a list. Received: one string, {value!r}.")
+        if not isinstance(value, Iterable):
+            raise TypeError(f"{name} must be a list. Received: {value!r}.")
     hypotheses, references = list(hypotheses), list(references)
     if len(hypotheses) != len(references):
         raise ValueError(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from s2s_keras.arguments import is_whole
 from s2s_keras.records import Pointing
 
 FAIL = 0.01  # Vinyals et al. 2015 print no area from this share of failures on
@@ -57,7 +58,7 @@ def hull_score(
         ValueError: there are no tasks, their number is not that of the answers, or an
             answer points where no point is.
     """
-    tasks, answers = list(tasks), list(answers)
+    tasks, answers = list(tasks), [list(answer) for answer in answers]
     if len(tasks) != len(answers):
         raise ValueError(
             "answers must hold one for each task. Received: "
@@ -93,7 +94,7 @@ def area_coverage(points: np.ndarray, places: Sequence[int]) -> float | None:
     """
     points, places = _checked_points(points, "points"), list(places)
     for place in places:
-        if not 0 <= place < len(points):
+        if not is_whole(place) or not 0 <= place < len(points):
             raise ValueError(
                 f"places must be from 0 to {len(points) - 1}, as there are "
                 f"{len(points)} points. Received: {place!r}."
@@ -113,6 +114,7 @@ def area(corners: np.ndarray) -> float:
         corners: numbers `(corners, 2)` in their order, the first not repeated.
     """
     corners = _checked_points(corners, "corners")
+    corners = corners - corners[:1]  # near the origin, where products keep their digits
     return float(abs(_cross(corners, np.roll(corners, -1, axis=0)).sum()) / 2)
 
 
@@ -174,4 +176,6 @@ def _checked_points(points: np.ndarray, name: str) -> np.ndarray:
         raise ValueError(
             f"{name} must have the shape (count, 2). Received: {points.shape}."
         )
+    if not np.isfinite(points).all():
+        raise ValueError(f"{name} must be finite. Received: {points.tolist()}.")
     return points

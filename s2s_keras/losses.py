@@ -9,6 +9,8 @@ counts once, padding never.
 import keras
 from keras import ops
 
+from s2s_keras.arguments import check_number
+
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
 class CrossEntropy(keras.losses.Loss):
@@ -32,6 +34,12 @@ class CrossEntropy(keras.losses.Loss):
     """
 
     def __init__(self, label_smoothing=0.0, name="cross_entropy", **kwargs):
+        check_number(
+            "label_smoothing",
+            label_smoothing,
+            "from 0 to 1",
+            lambda share: 0 <= share <= 1,
+        )
         super().__init__(name=name, reduction="mean_with_sample_weight", **kwargs)
         self.label_smoothing = label_smoothing
 
@@ -59,6 +67,7 @@ class TokenLoss(keras.metrics.Mean):
         super().__init__(name=name, **kwargs)
 
     def update_state(self, target_out, logits, sample_weight=None):
+        logits = ops.cast(logits, self.dtype)  # of mixed precision, too
         losses = keras.losses.sparse_categorical_crossentropy(
             target_out, logits, from_logits=True
         )

@@ -28,6 +28,7 @@ from matplotlib.path import Path
 from matplotlib.transforms import Bbox
 
 from s2s_keras import alignment, graph_layout
+from s2s_keras.arguments import check_whole
 from s2s_keras.attention_explorer import attention_explorer as attention_explorer
 from s2s_keras.records import Pair, Translation
 
@@ -45,7 +46,7 @@ PALETTE = (
 INK, GRAY, LIGHT = "#333333", "#8a8a8a", "#e6e6e6"
 
 _MONOSPACE = ["DejaVu Sans Mono"]  # and the Chinese font, once it is added
-_LABEL_SIZE, _MAP_LABEL_SIZE = 8, 9  # points
+_LABEL_SIZE, _MAP_LABEL_SIZE, _TITLE_SIZE = 8, 9, 10  # points
 _BOX_HEIGHT, _LINE_HEIGHT, _ROW_GAP, _COLUMN_GAP = 0.26, 0.14, 0.26, 0.16  # inches
 _BOX_COLORS = [(color, tint) for tint in (0.2, 0.5) for color in PALETTE]
 _BOX_GRAY = (GRAY, 0.2)
@@ -86,6 +87,8 @@ def learning_curve(
         ValueError: a history holds no loss.
     """
     curves = _curves(history)
+    if vocabulary_size is not None:
+        check_whole("vocabulary_size", vocabulary_size, 1)
     axes = _styled(axes, title, "epoch", "loss (nats per token)")
     handles = []
     for index, (name, losses) in enumerate(curves.items()):
@@ -98,7 +101,7 @@ def learning_curve(
             if key == "loss":
                 line.set_label(name)
                 handles.append(line)
-    if any("val_loss" in losses for losses in curves.values()):
+    if any(len(losses.get("val_loss", ())) for losses in curves.values()):
         color = PALETTE[0] if len(curves) == 1 else GRAY
         handles.append(Line2D([], [], ls="--", color=color, label="validation"))
     if vocabulary_size is not None:
@@ -147,8 +150,8 @@ def length_histogram(
                 f"lengths[{label!r}] must hold whole numbers from 0, at least one. "
                 f"Received: {values!r}."
             )
-    shortest = min(values.min() for values in arrays.values())
-    longest = max(values.max() for values in arrays.values())
+    shortest = min(int(values.min()) for values in arrays.values())
+    longest = max(int(values.max()) for values in arrays.values())
     width = math.ceil((longest - shortest + 1) / 60)  # a bar never cuts a length
     edges = np.arange(shortest, longest + width + 1, width) - 0.5
     axes = _styled(axes, title, f"length ({unit})", "texts")
@@ -159,6 +162,7 @@ def length_histogram(
         axes.stairs(counts, edges, fill=True, color=color, alpha=0.25)
         axes.stairs(counts, edges, color=color, lw=1.5, label=label)
     axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+    axes.yaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False)
@@ -246,6 +250,8 @@ def sentence_map(
             f"Received: points of shape {points.shape}, {len(labels)} labels and "
             f"{len(groups)} groups."
         )
+    if not np.isfinite(points).all():
+        raise ValueError(f"points must be finite. Received: {points.tolist()}.")
     axes = _styled(axes, title, "", "", size=(6.4, 4.8))
     colors = dict(zip(dict.fromkeys(groups), PALETTE * len(groups), strict=False))
     for group, color in colors.items():
@@ -296,7 +302,7 @@ def attention_heatmap(
             f"{len(titles)} titles and {len(shown)} translations."
         )
     figure = plt.figure()
-    boxes, (width, height) = _heatmap_boxes(figure, shown)
+    boxes, (width, height) = _heatmap_boxes(figure, shown, titles)
     figure.set_size_inches(width + 0.75, height)  # the color bar stands on the right
     for attention, title, box in zip(shown, titles, boxes, strict=True):
         _draw_heatmap(_axes_at(figure, *box), attention, title)
@@ -430,7 +436,8 @@ def _span(layout: graph_layout.Layout, widths: dict) -> tuple[float, float, int]
 
 
 def _text(size: float, **settings) -> dict:
-    return {"ha": "center", "va": "center", "size": size, "color": INK, **settings}
+    plain = {"ha": "center", "va": "center", "color": INK, "parse_math": False}
+    return {**plain, "size": size, **settings}
 
 
 def _draw_graph(axes, inputs, layout, boxes, colors, tallest) -> None:
@@ -498,7 +505,9 @@ def _tinted(color: str, tint: float) -> tuple[float, ...]:
 
 
 def _heatmap_boxes(
-    figure: Figure, shown: Sequence[alignment.Attention]
+    figure: Figure,
+    shown: Sequence[alignment.Attention],
+    titles: Sequence[str | None],
 ) -> tuple[list[tuple[float, ...]], tuple[float, float]]:
     """Places heatmaps in lines like words, with room for the labels of each.
 
@@ -510,8 +519,11 @@ def _heatmap_boxes(
     above = max(height for _, height, _ in labels) + _HEATMAP_GAP
     boxes = []
     start, top, width, bottom = 0.0, above, 0.0, 0.0
-    for attention, (left, _, right) in zip(shown, labels, strict=True):
+    for attention, title, label in zip(shown, titles, labels, strict=True):
         rows, columns = (count * _CELL for count in attention.weights.shape)
+        left, _, right = label
+        if title:
+            right = max(right, _inches(figure, title, _TITLE_SIZE) - columns)
         if start and start + left + columns + right > _HEATMAPS_WIDTH:
             start, top = 0.0, bottom + above
         boxes.append((start + left, top, columns, rows))
@@ -533,8 +545,8 @@ def _heatmap_labels(figure, attention) -> tuple[float, float, float]:
     return left + 0.3, above, right
 
 
-def _inches(figure, text: str) -> float:
-    probe = figure.text(0, 0, text, size=_MAP_LABEL_SIZE, parse_math=False)
+def _inches(figure, text: str, size: float = _MAP_LABEL_SIZE) -> float:
+    probe = figure.text(0, 0, text, size=size, parse_math=False)
     width = probe.get_window_extent().width / figure.dpi
     probe.remove()
     return width
@@ -581,7 +593,8 @@ def _draw_heatmap(axes, attention, title) -> None:
                 )
             )
     if title:
-        axes.set_title(title, loc="left", color=INK, fontsize="medium")
+        text = {"color": INK, "size": _TITLE_SIZE, "parse_math": False}
+        axes.set_title(title, loc="left", **text)
 
 
 def _is_slanted(widths: Sequence[float]) -> bool:
@@ -596,7 +609,7 @@ def _place_labels(axes, points, labels, colors) -> None:
         Bbox.from_extents(*(here - 4 * scale), *(here + 4 * scale)) for here in pixels
     ]
     for point, pixel, label, color in zip(points, pixels, labels, colors, strict=True):
-        probe = axes.text(0, 0, label, size=_MAP_LABEL_SIZE)
+        probe = axes.text(0, 0, label, size=_MAP_LABEL_SIZE, parse_math=False)
         extent = probe.get_window_extent()
         probe.remove()
 
@@ -614,6 +627,7 @@ def _place_labels(axes, points, labels, colors) -> None:
             offset,
             textcoords="offset points",
             size=_MAP_LABEL_SIZE,
+            parse_math=False,
             color=INK,
             ha=_ALIGNMENTS[round(np.sign(offset[0]))],
             va="center",

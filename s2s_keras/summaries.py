@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from rouge_score.rouge_scorer import RougeScorer
+
+from s2s_keras.arguments import check_whole
 
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+")
 _SPACE = "▁"  # what a tokenizer's tokens begin with
@@ -79,8 +81,7 @@ def lead(sources: Sequence[str], sentences: int = 1) -> list[str]:
         TypeError: a text is not a string.
         ValueError: there are none, or `sentences` is not positive.
     """
-    if sentences < 1:
-        raise ValueError(f"sentences must be at least 1. Received: {sentences!r}.")
+    check_whole("sentences", sentences, 1)
     (sources,) = _checked(sources=sources)
     return [" ".join(_SENTENCE_END.split(text)[:sentences]) for text in sources]
 
@@ -158,11 +159,13 @@ def copy_accuracy(
         reference has twice counts twice if the hypothesis has it twice.
 
     Raises:
-        TypeError: a text is not a string.
+        TypeError: a text is not a string, or `vocabulary` is one.
         ValueError: there are none, their numbers differ, or no reference has a word
             outside the vocabulary.
     """
     hypotheses, references = _checked(hypotheses=hypotheses, references=references)
+    if isinstance(vocabulary, str):
+        raise TypeError(f"vocabulary must be a list. Received: {vocabulary!r}.")
     known = {word.removeprefix(_SPACE) for word in vocabulary}
     found = total = 0
     for hypothesis, reference in zip(hypotheses, references, strict=True):
@@ -178,10 +181,9 @@ def copy_accuracy(
 
 
 def _ngrams(text: str, n: int) -> Iterator[tuple[str, ...]]:
-    if n < 1:
-        raise ValueError(f"n must be at least 1. Received: {n!r}.")
+    check_whole("n", n, 1)
     words = text.split()
-    return zip(*(words[start:] for start in range(n)), strict=False)
+    return (tuple(words[i : i + n]) for i in range(len(words) - n + 1))
 
 
 def _checked(**texts: Sequence[str]) -> list[list[str]]:
@@ -189,6 +191,8 @@ def _checked(**texts: Sequence[str]) -> list[list[str]]:
     for name, given in texts.items():
         if isinstance(given, str):
             raise TypeError(f"{name} must be a list. Received: one string, {given!r}.")
+        if not isinstance(given, Iterable):
+            raise TypeError(f"{name} must be a list. Received: {given!r}.")
         texts[name] = list(given)
         for index, text in enumerate(texts[name]):
             if not isinstance(text, str):

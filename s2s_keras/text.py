@@ -52,6 +52,10 @@ class Tokenizer:
         self._library = library
         self._library.encode_special_tokens = True  # "<eos>" in a text is text
 
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+        self._library.encode_special_tokens = True  # pickle and deepcopy lose it
+
     @classmethod
     def train(
         cls,
@@ -231,6 +235,7 @@ class Tokenizer:
             if content["format"] != _FORMAT or content["kind"] not in KINDS:
                 raise ValueError(f"format {content['format']!r} of {content['kind']!r}")
             library = tokenizers.Tokenizer.from_str(json.dumps(content["tokenizer"]))
+            _check_library(library)
         except Exception as error:  # the library raises bare Exception
             raise ValueError(
                 f"path must be a file that Tokenizer.save wrote. Received: '{path}', "
@@ -315,7 +320,7 @@ def _untrained(kind: str) -> tokenizers.Tokenizer:
     replace, regex = normalizers.Replace, tokenizers.Regex
     steps = [
         normalizers.NFC(),
-        replace(regex(rf"[\s{SPACE}]+"), " "),
+        replace(regex(rf"[\s\x1c-\x1f{SPACE}]+"), " "),  # as str.split has it
         normalizers.Strip(),
     ]
     if kind != "character":  # a word is the same token at the start of a text
@@ -335,11 +340,13 @@ def _untrained(kind: str) -> tokenizers.Tokenizer:
 
 def _trainer(kind: str, vocabulary_size: int | None, characters: Counter):
     settings = {"special_tokens": list(SPECIAL_TOKENS), "show_progress": False}
+    # Each merge has a symbol of its own. The trainer makes room for all it may keep.
+    most = len(characters) + sum(characters.values()) + len(SPECIAL_TOKENS)
     if kind != "subword":
-        unlimited = sum(characters.values()) + len(SPECIAL_TOKENS)
-        size = unlimited if vocabulary_size is None else vocabulary_size
-        return trainers.WordLevelTrainer(vocab_size=size, **settings)
-    size = SUBWORD_VOCABULARY_SIZE if vocabulary_size is None else vocabulary_size
+        return trainers.WordLevelTrainer(
+            vocab_size=min(most, vocabulary_size or most), **settings
+        )
+    size = min(most, vocabulary_size or SUBWORD_VOCABULARY_SIZE)
     # Left alone, the trainer keeps every character, even beyond `vocab_size`, and
     # breaks ties between equally rare ones by chance.
     by_count = sorted(
@@ -354,12 +361,25 @@ def _trainer(kind: str, vocabulary_size: int | None, characters: Counter):
     )
 
 
+def _check_library(library: tokenizers.Tokenizer) -> None:
+    """Raises ValueError unless a tokenizer that was read is whole."""
+    ids = library.get_vocab(with_added_tokens=False)
+    if sorted(ids.values()) != list(range(len(ids))):
+        raise ValueError("its ids are not those from 0 on, one a token")
+    if any(ids.get(token) != number for number, token in enumerate(SPECIAL_TOKENS)):
+        raise ValueError(f"its first tokens are not {SPECIAL_TOKENS}")
+    if library.normalizer is None or library.pre_tokenizer is None:
+        raise ValueError("it does not say how to cut a text")
+
+
 def _checked_texts(texts: Iterable[str]) -> list[str]:
     if isinstance(texts, str):
         raise TypeError(
             "texts must be a list of strings. Received: one string, "
             f"{texts[:40]!r}. Pass [text]."
         )
+    if not isinstance(texts, Iterable):
+        raise TypeError(f"texts must be a list of strings. Received: {texts!r}.")
     texts = list(texts)
     if not texts:
         raise ValueError("texts must not be empty. Received: 0 texts.")

@@ -45,6 +45,7 @@ class WordVectors:
             The share of the texts' tokens that were found. Unknown ones were not.
 
         Raises:
+            TypeError: `texts` is one string.
             ValueError: the tokenizer has another number of ids, or the texts hold no
                 token.
         """
@@ -53,6 +54,8 @@ class WordVectors:
                 "tokenizer must be the one the vectors were loaded for, with "
                 f"{len(self.found):,} ids. Received: one with {len(tokenizer):,}."
             )
+        if isinstance(texts, str):
+            raise TypeError(f"texts must be a list. Received: one string, {texts!r}.")
         found = [
             self.found[token_id] for t in texts for token_id in tokenizer.encode(t)
         ]
@@ -147,6 +150,8 @@ def _read_text(path: pathlib.Path, words: Collection[str]) -> dict[str, np.ndarr
     with open(path, "rb") as file:  # only "\n" ends a line: some words hold a "\x85"
         for number, raw in enumerate(file, start=1):
             line = _decoded(raw, path, number)
+            if number == 1:
+                line = line.removeprefix("\ufeff")
             if not line:
                 continue
             if size is None:

@@ -460,6 +460,7 @@ def test_only_a_line_feed_ends_a_line(write):
         (b"a\tb\n\t d\n", "line 2: the source must not be empty"),
         (b"a\tb\nc\t \n", "line 2: the target must not be empty"),
         (b"a\tb\nc\td\xe9\n", r"line 2: byte 0xe9, number 7 .* not valid utf-8"),
+        (b"a\tb\rc\td\r\xff\tx\r", r"line 3: byte 0xff, number 8 "),
         ("a\tb\n".encode("utf-16"), r"line 1: byte 0xff, number 0 .* encoding="),
     ],
 )
@@ -480,3 +481,9 @@ def test_bad_arguments_for_a_table_are_named(write, tmp_path):
         Corpus.from_tsv(tmp_path / "absent.tsv")
     with pytest.raises(TypeError, match="licens"):
         Corpus.from_tsv(path, license="CC0")
+
+
+@pytest.mark.parametrize("length", [4, 1.5, True])
+def test_memory_needs_sources_enough(length):
+    with pytest.raises(ValueError, match="length must be a whole number of at least 5"):
+        corpora.memory.read(length)

@@ -418,3 +418,18 @@ def test_unknown_settings_are_named():
         evaluation.error_rate(["a"], [""])
     with pytest.raises(TypeError, match=r"hypotheses\[0\] must be a sequence of tok"):
         evaluation.error_rate(["a b"], [["a", "b"]], "token")
+
+
+def test_what_cannot_be_read_twice_is_named():
+    with pytest.raises(
+        TypeError, match=r"hypotheses\[0\] must be a sequence of tokens"
+    ):
+        evaluation.error_rate([iter([1, 2])], [[1, 2]], unit="token")
+    with pytest.raises(TypeError, match="hypotheses must be a list. Received: None"):
+        evaluation.bleu(None, ["a"])
+    with pytest.raises(TypeError, match="tokens must be a number. Received: '2'"):
+        evaluation.perplexity(3.0, "2")
+
+
+def test_bleu_ends_at_100():
+    assert evaluation.bleu(["a b c d e"], ["a b c d e"]).value == 100

@@ -171,3 +171,25 @@ def test_bad_input_is_named():
         geometry.hull_score([task], [HULL, HULL])
     with pytest.raises(ValueError, match="tasks must not be empty"):
         geometry.hull_score([], [])
+
+
+def test_areas_do_not_depend_on_where_the_origin_is():
+    square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    assert geometry.area(square + 1e8) == 1.0
+    assert geometry.area_coverage(square + 1e8, [0, 1, 2, 3]) == 1.0
+
+
+def test_answers_may_be_read_once():
+    square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    task = Pointing(square, (0, 1, 2, 3))
+    score = geometry.hull_score([task], [iter([0, 1, 2, 3])])
+    assert (score.accuracy, score.coverage, score.failures) == (1.0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize("places", [[True] * 3, [0.0, 1.0, 2.0]])
+def test_what_is_no_place_is_named(places):
+    square = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    with pytest.raises(ValueError, match="places must be from 0 to 3"):
+        geometry.area_coverage(square, places)
+    with pytest.raises(ValueError, match="corners must be finite"):
+        geometry.area(np.where(square > 0, np.nan, square))

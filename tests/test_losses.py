@@ -240,3 +240,16 @@ def test_a_metric_can_be_made_again_from_its_configuration(metric_class, expecte
     )
     assert isinstance(copy, metric_class)
     assert copy.name == "mine"
+
+
+@pytest.mark.parametrize("smoothing", [-0.1, 1.1, float("nan"), True, "a"])
+def test_a_smoothing_that_is_none_is_named(smoothing):
+    with pytest.raises(ValueError, match="label_smoothing must be a number from 0 to"):
+        CrossEntropy(smoothing)
+
+
+def test_the_metric_of_half_precision_is_finite():
+    metric = TokenLoss()
+    logits = tf.constant([[[6e4, -6e4], [6e4, -6e4]]], tf.float16)
+    metric.update_state(tf.constant([[0, 1]]), logits)
+    assert float(metric.result()) == pytest.approx(6e4, rel=1e-3)

@@ -399,6 +399,8 @@ def test_attention_heatmap_names_what_is_wrong():
         draw(shown, pairs=dataclasses.replace(PAIR, alignment=None))
     with pytest.raises(ValueError, match=r"pairs\[0\] must be the pair of its"):
         draw(translation(text="the library has books."), pairs=PAIR)
+    with pytest.raises(ValueError, match=r"pairs\[0\] must be the pair of its"):
+        draw(translation(["<unk>", *TOKENS[:-1]], text="<unk> other"), pairs=PAIR)
     with pytest.raises(ValueError, match=r"must have weights of shape \(7, 5\)"):
         draw(translation(TOKENS[1:]), pairs=PAIR)
 
@@ -439,3 +441,40 @@ def test_without_the_font_package_latin_text_still_works():
     subprocess.run(
         [sys.executable, "-W", "error::UserWarning:matplotlib", "-c", code], check=True
     )
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "uint16"])
+def test_length_histogram_counts_small_integers(dtype):
+    most = np.iinfo(dtype).max
+    axes = plotting.length_histogram({"source": np.array([1, most], dtype)})
+    assert sum(patch.get_data().values.sum() for patch in axes.patches) == 2 * 2
+    assert all(tick == int(tick) for tick in axes.get_yticks())
+
+
+def test_dollars_in_texts_are_dollars():
+    broken = "$\\foo$ or $5"
+    axes = plotting.sentence_map([[0, 0], [1, 1]], [broken, "b"])
+    figure = plotting.attention_heatmap(translation(), titles=[broken])
+    for shown in (axes.figure, figure, plotting.graphs({"a": [(broken, ())]})):
+        shown.draw_without_rendering()
+
+
+def test_titles_of_heatmaps_keep_off_each_other():
+    title = "a title much longer than its picture is wide, and longer still"
+    figure = plotting.attention_heatmap([translation()] * 3, titles=[title] * 3)
+    boxes = [
+        axes.title.get_window_extent()
+        if axes.title.get_text()
+        else axes._left_title.get_window_extent()
+        for axes in heatmaps(figure)
+    ]
+    for one, other in itertools.combinations(boxes, 2):
+        assert not one.overlaps(other)
+    assert all(box.x1 <= figure.bbox.x1 for box in boxes)
+
+
+def test_bad_numbers_are_named():
+    with pytest.raises(ValueError, match="points must be finite"):
+        plotting.sentence_map([[0, 0], [1, math.nan]], ["a", "b"])
+    with pytest.raises(ValueError, match="vocabulary_size must be a whole number"):
+        plotting.learning_curve({"loss": [1.0]}, vocabulary_size=0)

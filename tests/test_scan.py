@@ -241,3 +241,14 @@ def test_a_smaller_share_belongs_to_a_larger_one():
 def test_a_share_leaves_something_to_learn_and_to_test(percent):
     with pytest.raises(ValueError, match="percent must be a number from 0.01 to 99.99"):
         scan.read_share(percent)
+
+
+@pytest.mark.parametrize("seed", [None, "a", 1.5, -1])
+def test_a_seed_is_a_whole_number(seed):
+    with pytest.raises(ValueError, match="seed must be a whole number"):
+        scan.read_share(4, seed)
+
+
+def test_a_split_that_is_none_is_named():
+    with pytest.raises(ValueError, match="name must be one of .*'scan/addprim_walk'"):
+        scan.read("scan/addprim_walk")

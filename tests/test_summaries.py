@@ -164,9 +164,9 @@ def test_bad_texts_are_named(score):
 
 
 def test_bad_numbers_are_named():
-    with pytest.raises(ValueError, match="sentences must be at least 1. Received: 0"):
+    with pytest.raises(ValueError, match="sentences must be a whole number"):
         summaries.lead(["a"], sentences=0)
-    with pytest.raises(ValueError, match="n must be at least 1. Received: 0"):
+    with pytest.raises(ValueError, match="n must be a whole number .* Received: 0"):
         summaries.repeated_ngrams(["a"], 0)
-    with pytest.raises(ValueError, match="n must be at least 1. Received: -1"):
+    with pytest.raises(ValueError, match="n must be a whole number .* Received: -1"):
         summaries.novel_ngrams(["a"], ["a"], -1)

@@ -1,8 +1,12 @@
+import copy
 import functools
+import json
 import os
 import pathlib
+import pickle
 import subprocess
 import sys
+import tempfile
 import unicodedata
 
 import numpy as np
@@ -120,6 +124,42 @@ def test_a_literal_special_token_is_text(kind):
     assert tokenizer.decode(ids) == text
     assert min(tokenizer.encode("<unk>")[:1]) > UNK
     assert not set(SPECIAL_TOKENS) & set(tokenizer.vocabulary[4:])
+    for again in (copy.deepcopy(tokenizer), pickle.loads(pickle.dumps(tokenizer))):
+        assert again == tokenizer and again.encode(text) == ids
+
+
+@each_kind
+def test_a_vocabulary_may_be_as_large_as_it_likes(kind):
+    large, all_of_it = (
+        Tokenizer.train(["a b a c d d"], kind, size) for size in (10**30, 100)
+    )
+    assert large == all_of_it
+
+
+@each_kind
+@pytest.mark.parametrize("space", ["\x1c", "\x1f", "\x85", "\u2029"])
+def test_what_python_splits_at_is_a_space(kind, space):
+    tokenizer = TOKENIZERS[kind]
+    assert tokenizer.encode(space) == []
+    assert tokenizer.encode(f"the{space}book") == tokenizer.encode("the book")
+
+
+def _damaged(change):
+    """Returns the content of a saved tokenizer after a change of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "tokenizer.json")
+        TOKENIZERS["word"].save(path)
+        content = json.loads(path.read_text("utf-8"))
+    change(content["tokenizer"])
+    return json.dumps(content).encode()
+
+
+DAMAGED = [
+    _damaged(lambda tokenizer: tokenizer["model"].update(vocab={})),
+    _damaged(lambda tokenizer: tokenizer["model"]["vocab"].update({"<unk>": 0})),
+    _damaged(lambda tokenizer: tokenizer.update(normalizer=None)),
+    _damaged(lambda tokenizer: tokenizer.update(pre_tokenizer=None)),
+]
 
 
 def test_decode_skips_special_tokens_and_writes_unknown_ones():
@@ -279,7 +319,11 @@ def test_an_interrupted_save_leaves_the_old_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{}", b"[]", b"\xff\xfe", b'{"format": "other", "kind": "word"}']
+    "content",
+    [
+        *(b"", b"{}", b"[]", b"\xff\xfe", b'{"format": "other", "kind": "word"}'),
+        *DAMAGED,
+    ],
 )
 def test_load_names_a_file_that_is_no_tokenizer(content, tmp_path):
     path = tmp_path / "tokenizer.json"

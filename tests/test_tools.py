@@ -181,3 +181,12 @@ def test_writing_breaks_no_notebook_when_it_fails(repository, notebook, monkeypa
         notebooks.write(path, notebook)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir() if p.is_file()] == [path.name]
+
+
+def test_writing_breaks_no_text_when_it_fails(tmp_path, monkeypatch):
+    path = tmp_path / "README.md"
+    path.write_text("old")
+    monkeypatch.setattr("os.replace", lambda *paths: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        notebooks.write_text(path, "new")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]

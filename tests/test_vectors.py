@@ -323,3 +323,13 @@ def dataset(random_batch):
     source, target_in, target_out, weight = random_batch()
     batch = (source, target_in), target_out, weight
     return tf.data.Dataset.from_tensors(batch).repeat(3)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_word(tmp_path):
+    tokenizer = Tokenizer.train(["the cat"])
+    for head in ("", "2 2\n"):
+        path = tmp_path / "vectors.txt"
+        path.write_text(f"\ufeff{head}the 1 2\ncat 3 4\n", "utf-8")
+        assert load_vectors(path, tokenizer).coverage == 1
+    with pytest.raises(TypeError, match="texts must be a list. Received: one string"):
+        load_vectors(path, tokenizer).coverage_of("the cat", tokenizer)

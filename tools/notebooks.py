@@ -89,9 +89,14 @@ def write(path: Path, notebook: NotebookNode) -> None:
     for cell in notebook.cells:
         tags = cell.metadata.get("tags")
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+    write_text(path, nbformat.writes(notebook) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file as a whole, or leave it as it was."""
     part = path.with_name(f".{path.name}.part")
     try:
-        nbformat.write(notebook, part)
+        part.write_text(text, encoding="utf-8")
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
@@ -329,7 +334,10 @@ def main() -> None:
         else:
             for path in asked.paths or every_notebook():
                 asked.action(path.resolve())
-    except (ValueError, CellExecutionError, subprocess.CalledProcessError) as error:
+    except (
+        *(ValueError, OSError),
+        *(CellExecutionError, subprocess.CalledProcessError),
+    ) as error:
         sys.exit(str(error))
     except DeadKernelError:
         sys.exit("The kernel ended; build/kernel.log has its last words.")

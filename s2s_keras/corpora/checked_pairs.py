@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
+from s2s_keras.arguments import is_whole
 from s2s_keras.records import Pair
 
 
@@ -78,7 +79,7 @@ def pairs_from_tsv(
     """
     columns = {"source_column": source_column, "target_column": target_column}
     for name, column in columns.items():
-        if not isinstance(column, int) or column < 0:
+        if not is_whole(column) or column < 0:
             raise ValueError(f"{name} must be a column from 0 on, received {column!r}.")
     if source_column == target_column:
         raise ValueError(
@@ -115,7 +116,7 @@ def _decoded(path: Path, encoding: str) -> str:
             f"encoding must be one that Python knows, received {encoding!r}."
         ) from None
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+        line = len(re.findall(rb"\r\n|\r|\n", content[: error.start])) + 1
         raise ValueError(
             f"{path}, line {line}: byte "
             f"0x{content[error.start]:02x}, number {error.start} of the file, is not "

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from s2s_keras.arguments import is_whole
 from s2s_keras.corpora.checked_pairs import checked_pairs, pairs_from_tsv
 from s2s_keras.corpora.splitting import split
 from s2s_keras.records import Pair, Pointing
@@ -168,7 +170,7 @@ def _check_record(record: Pair | Pointing, where: str) -> None:
     if isinstance(record, Pointing):
         items = len(record.source)
         for place in record.target:
-            if not 0 <= place < items:
+            if not is_whole(place) or not 0 <= place < items:
                 raise ValueError(
                     f"{where} must point at one of its {items} items, counted from 0, "
                     f"received the place {place!r}."
@@ -182,7 +184,7 @@ def _check_record(record: Pair | Pointing, where: str) -> None:
 
 def _check_shares(valid_share: float, test_share: float) -> None:
     for name, share in (("valid_share", valid_share), ("test_share", test_share)):
-        if not isinstance(share, (int, float)):
+        if not isinstance(share, numbers.Real):
             raise TypeError(f"{name} must be a number, received {share!r}.")
         if not 0 <= share < 1:
             raise ValueError(f"{name} must be in [0, 1), received {share}.")

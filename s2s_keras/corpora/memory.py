@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 
+from s2s_keras.arguments import check_whole
 from s2s_keras.corpora.corpus import Corpus
 from s2s_keras.records import Pair
 
@@ -18,7 +19,16 @@ DISTRACTING = "stuvwxyz"
 
 
 def read(length: int) -> Corpus:
-    """Returns pairs whose sources have `length` words, no source twice."""
+    """Returns pairs whose sources have `length` words, no source twice.
+
+    Args:
+        length: at least 5; shorter sources are fewer than the pairs.
+
+    Raises:
+        ValueError: `length` is none.
+    """
+    check_whole("length", length, 5)
+    length = int(length)
     draw = random.Random(length)
     targets = {}
     while len(targets) < sum(SIZES):

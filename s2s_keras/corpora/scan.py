@@ -26,7 +26,7 @@ import random
 import warnings
 from collections.abc import Iterable
 
-from s2s_keras.arguments import check_number
+from s2s_keras.arguments import check_choice, check_number, check_whole
 from s2s_keras.corpora.corpus import Corpus
 from s2s_keras.corpora.downloads import DataUnavailable, fetch
 from s2s_keras.records import Pair
@@ -118,7 +118,11 @@ def read(name: str) -> Corpus:
 
     Args:
         name: one of `NAMES`.
+
+    Raises:
+        ValueError: `name` is none of them.
     """
+    check_choice("name", name, NAMES)
     if name == "scan/simple":
         return _simple()
     if name == "scan/length":
@@ -137,10 +141,11 @@ def read_share(percent: float, seed: int = SEED) -> Corpus:
         seed: a whole number. With the same one, a smaller part belongs to a larger one.
 
     Raises:
-        ValueError: `percent` is out of range.
+        ValueError: `percent` is out of range, or `seed` no whole number from 0 on.
     """
     check_number("percent", percent, "from 0.01 to 99.99", lambda p: 0.01 <= p <= 99.99)
-    shuffled = _shuffled(commands(), seed)
+    check_whole("seed", seed, 0)
+    shuffled = _shuffled(commands(), int(seed))
     train = round(len(shuffled) * percent / 100)
     name = f"scan, {percent:g}% to train"
     return _corpus(name, _pairs(shuffled[:train]), _pairs(shuffled[train:]))
