@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,14 @@ def check_number(
         raise ValueError(
             f"{name} must be a number {range_in_words}. Received: {value!r}"
         )
+
+
+def check_list(name: str, value: Any) -> None:
+    """Raises TypeError for a single string, and for what holds no values."""
+    if isinstance(value, str):
+        raise TypeError(f"{name} must be a list. Received: one string, {value!r}.")
+    if not isinstance(value, Iterable):
+        raise TypeError(f"{name} must be a list. Received: {value!r}.")
 
 
 def is_whole(value: Any) -> bool:

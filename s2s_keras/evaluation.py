@@ -13,6 +13,7 @@ import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 
 from s2s_keras import alignment
+from s2s_keras.arguments import check_list
 from s2s_keras.records import Pair
 
 References = Sequence[str] | Sequence[Sequence[str]]
@@ -348,10 +349,7 @@ def _is_tokens(value) -> bool:
 def _checked(hypotheses, references, is_one: Callable) -> tuple[list, list[list]]:
     """Returns lists: the hypotheses, and the list of references of each."""
     for name, value in (("hypotheses", hypotheses), ("references", references)):
-        if isinstance(value, str):
-            raise TypeError(f"{name} must be a list. Received: one string, {value!r}.")
-        if not isinstance(value, Iterable):
-            raise TypeError(f"{name} must be a list. Received: {value!r}.")
+        check_list(name, value)
     hypotheses, references = list(hypotheses), list(references)
     if len(hypotheses) != len(references):
         raise ValueError(

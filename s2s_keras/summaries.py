@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from rouge_score.rouge_scorer import RougeScorer
 
-from s2s_keras.arguments import check_whole
+from s2s_keras.arguments import check_list, check_whole
 
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+")
 _SPACE = "▁"  # what a tokenizer's tokens begin with
@@ -164,8 +164,7 @@ def copy_accuracy(
             outside the vocabulary.
     """
     hypotheses, references = _checked(hypotheses=hypotheses, references=references)
-    if isinstance(vocabulary, str):
-        raise TypeError(f"vocabulary must be a list. Received: {vocabulary!r}.")
+    check_list("vocabulary", vocabulary)
     known = {word.removeprefix(_SPACE) for word in vocabulary}
     found = total = 0
     for hypothesis, reference in zip(hypotheses, references, strict=True):
@@ -189,10 +188,7 @@ def _ngrams(text: str, n: int) -> Iterator[tuple[str, ...]]:
 def _checked(**texts: Sequence[str]) -> list[list[str]]:
     """Returns lists of as many texts each."""
     for name, given in texts.items():
-        if isinstance(given, str):
-            raise TypeError(f"{name} must be a list. Received: one string, {given!r}.")
-        if not isinstance(given, Iterable):
-            raise TypeError(f"{name} must be a list. Received: {given!r}.")
+        check_list(name, given)
         texts[name] = list(given)
         for index, text in enumerate(texts[name]):
             if not isinstance(text, str):

@@ -477,7 +477,7 @@ class _Backup:
             return json.loads(arrays.pop("record").tobytes()), arrays
         except Exception as error:  # of a folder, a text, another file of arrays …
             raise ValueError(
-                f"backup must be a file that training.fit wrote, or none yet. "
+                "backup must be a file that training.fit wrote, or none yet. "
                 f"Received: {self.path}, which is not one ({type(error).__name__}: "
                 f"{error})."
             ) from error

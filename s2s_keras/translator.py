@@ -78,8 +78,8 @@ class Translator:
         self.seq2seq = seq2seq
         self.source_tokenizer = source_tokenizer
         self.target_tokenizer = target_tokenizer
-        self.max_length = max_length
-        self.longest_source = longest_source
+        self.max_length = as_python(max_length)
+        self.longest_source = as_python(longest_source)
         if seq2seq.points or seq2seq.config.get("source_features"):
             raise ValueError(
                 "seq2seq must read words and write words, not vectors and places. "
@@ -353,8 +353,7 @@ class Translator:
                 "max_length": self.max_length,
                 "longest_source": self.longest_source,
             }
-            text = json.dumps(settings, indent=2, default=as_python)
-            (unfinished / SETTINGS).write_text(text)
+            (unfinished / SETTINGS).write_text(json.dumps(settings, indent=2))
             _without_optimizer(self.seq2seq).save_weights(unfinished / WEIGHTS)
             if half_precision:
                 _halve(unfinished / WEIGHTS)

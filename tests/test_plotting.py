@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from s2s_keras import graph_layout, plotting
@@ -463,11 +464,12 @@ def test_titles_of_heatmaps_keep_off_each_other():
     title = "a title much longer than its picture is wide, and longer still"
     figure = plotting.attention_heatmap([translation()] * 3, titles=[title] * 3)
     boxes = [
-        axes.title.get_window_extent()
-        if axes.title.get_text()
-        else axes._left_title.get_window_extent()
+        text.get_window_extent()
         for axes in heatmaps(figure)
+        for text in axes.get_children()
+        if isinstance(text, Text) and text.get_text() == title
     ]
+    assert len(boxes) == 3
     for one, other in itertools.combinations(boxes, 2):
         assert not one.overlaps(other)
     assert all(box.x1 <= figure.bbox.x1 for box in boxes)

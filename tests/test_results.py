@@ -22,13 +22,11 @@ def test_results_are_those_of_the_recipe_as_it_is(path):
     runs = results_file.of_seed(recipe.RUNS, record["seed"], seeds)
     assert record["runs"].keys() == runs.keys()
     for name, result in record["runs"].items():
-        settings = settings_of(recipe, recipe.RUNS[name])
+        settings = settings_of(recipe.RUNS[name])
         assert result["settings"] == as_stored(settings), (
             f"{name!r} ran with other settings: run the recipe again."
         )
 
 
-def settings_of(recipe, run):
-    if hasattr(recipe, "settings_of"):
-        return recipe.settings_of(run)
+def settings_of(run):
     return dataclasses.asdict(run) if dataclasses.is_dataclass(run) else run

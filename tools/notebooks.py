@@ -318,6 +318,9 @@ def rehearse_colab(path: Path) -> None:
     print(f"{path.name} runs alone, from an empty folder.")
 
 
+FAILURES = (ValueError, OSError, CellExecutionError, subprocess.CalledProcessError)
+
+
 def main() -> None:
     """Carry out one command of the Makefile."""
     parser = argparse.ArgumentParser(prog="python -m tools.notebooks")
@@ -334,10 +337,7 @@ def main() -> None:
         else:
             for path in asked.paths or every_notebook():
                 asked.action(path.resolve())
-    except (
-        *(ValueError, OSError),
-        *(CellExecutionError, subprocess.CalledProcessError),
-    ) as error:
+    except FAILURES as error:
         sys.exit(str(error))
     except DeadKernelError:
         sys.exit("The kernel ended; build/kernel.log has its last words.")
