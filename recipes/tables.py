@@ -14,12 +14,13 @@ alone has the numbers of its figures:
     # results: phrasebook by length
     # end of results
 
-Each recipe's module of tables says what its regions hold.
+Each module `*_tables.py` beside this one says what its regions hold.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import re
 import sys
 from collections.abc import Iterator
@@ -27,37 +28,16 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from recipes import (
-    beam_width_tables,
-    copying_tables,
-    docstrings_tables,
-    exposure_bias_tables,
-    g2p_tables,
-    initialization_tables,
-    memory_tables,
-    phrasebook_tables,
-    pointers_tables,
-    remedies_tables,
-    source_reversal_tables,
-    transfer_tables,
-    translation_tables,
-)
 from tools import notebooks
 
+MODULES = [
+    importlib.import_module(f"recipes.{path.stem}")
+    for path in sorted(Path(__file__).parent.glob("*_tables.py"))
+]
 REGIONS = {  # name: function that returns the text
-    **beam_width_tables.REGIONS,
-    **copying_tables.REGIONS,
-    **docstrings_tables.REGIONS,
-    **exposure_bias_tables.REGIONS,
-    **g2p_tables.REGIONS,
-    **initialization_tables.REGIONS,
-    **memory_tables.REGIONS,
-    **phrasebook_tables.REGIONS,
-    **pointers_tables.REGIONS,
-    **remedies_tables.REGIONS,
-    **source_reversal_tables.REGIONS,
-    **transfer_tables.REGIONS,
-    **translation_tables.REGIONS,
+    name: write_region
+    for module in MODULES
+    for name, write_region in module.REGIONS.items()
 }
 MARKS = {
     "markdown": (r"<!-- results: ([^\n]+) -->", "<!-- end of results -->"),
