@@ -305,9 +305,15 @@ def group_references(pairs: Iterable[Pair]) -> tuple[list[str], list[list[str]]]
     Returns:
         The distinct sources in order of appearance, and for each the list of its
         distinct targets.
+
+    Raises:
+        TypeError: `pairs` is no list, or holds something else than a `Pair`.
     """
+    check_list("pairs", pairs)
     targets = {}
-    for pair in pairs:
+    for index, pair in enumerate(pairs):
+        if not isinstance(pair, Pair):
+            raise TypeError(f"pairs[{index}] must be a Pair. Received: {pair!r}.")
         targets.setdefault(pair.source, {})[pair.target] = None
     return list(targets), [list(distinct) for distinct in targets.values()]
 

@@ -385,6 +385,18 @@ def test_group_references_keeps_order_and_drops_repeats():
     assert evaluation.group_references([]) == ([], [])
 
 
+@pytest.mark.parametrize(
+    ("pairs", "words"),
+    [
+        (None, "pairs must be a list. Received: None"),
+        ([Pair("a", "1"), ("b", "2")], r"pairs\[1\] must be a Pair. Received: \('b'"),
+    ],
+)
+def test_group_references_names_what_is_no_pair(pairs, words):
+    with pytest.raises(TypeError, match=words):
+        evaluation.group_references(pairs)
+
+
 METRICS = [
     evaluation.bleu,
     evaluation.chrf,
