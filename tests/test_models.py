@@ -1,5 +1,6 @@
 """Tests of `s2s_keras.models`: three graphs that share their layers."""
 
+import importlib
 import itertools
 import json
 import warnings
@@ -1141,3 +1142,9 @@ def test_a_models_nodes_are_its_layers_with_their_inputs(shared_model):
     assert nodes["decoder_2"] == ["decoder_1", "encoder_2"]
     assert nodes["logits"] == ["decoder_2"]
     assert nodes["source"] == []
+
+
+def test_another_backend_is_named_when_models_are_imported(monkeypatch):
+    monkeypatch.setattr(keras.config, "backend", lambda: "torch")
+    with pytest.raises(ImportError, match="KERAS_BACKEND=tensorflow .* 'torch'"):
+        importlib.reload(models)

@@ -4,6 +4,8 @@ A builder makes every layer once and calls it in the training graph, in the enco
 and in the step graph. Nothing is looked up in a finished model.
 """
 
+import keras
+
 from s2s_keras.models.builders import attention_seq2seq, encoder_decoder
 from s2s_keras.models.embeddings import set_embedding
 from s2s_keras.models.pointers import pointer_generator, pointer_network
@@ -18,6 +20,13 @@ __all__ = [
     "pointer_network",
     "set_embedding",
 ]
+
+if keras.config.backend() != "tensorflow":
+    raise ImportError(
+        "s2s_keras needs Keras with TensorFlow: set the environment variable "
+        "KERAS_BACKEND=tensorflow before Keras is imported. Received: "
+        f"{keras.config.backend()!r}"
+    )
 
 _BUILDERS = {
     "encoder_decoder": encoder_decoder,
