@@ -47,9 +47,16 @@ def _hull_cells(kind: str, trained: str, points: int) -> list[str]:
     """Returns accuracy, area coverage, and the share that is not simple, percent."""
     found = _measured(f"{kind}, convex hull of {trained}", points)
     return [
-        mean_and_spread([100 * scores[measure] for scores in found], 1)
+        _percent([scores[measure] for scores in found])
         for measure in ("accuracy", "coverage", "failures")
     ]
+
+
+def _percent(shares: list[float | None]) -> str:
+    """Writes a mean; not where no polygon was simple, which has no area coverage."""
+    if None in shares:
+        return "–"
+    return mean_and_spread([100 * share for share in shares], 1)
 
 
 def _exact(kind: str, trained: str, length: int) -> str:

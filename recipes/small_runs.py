@@ -101,7 +101,8 @@ def own_tokens(translator: Translator) -> set[str]:
 
 def some(values: list, count: int) -> list:
     """Returns at most so many values, from all over a list."""
-    return values[:: max(1, len(values) // count)][:count]
+    chosen = min(count, len(values))
+    return [values[place * len(values) // chosen] for place in range(chosen)]
 
 
 def perplexity(translator: Translator, pairs: list[Pair]) -> float:

@@ -22,7 +22,7 @@ from recipes.small_runs import batches_for, changed, perplexity
 from s2s_keras import corpora, evaluation, models, training
 from s2s_keras.corpora import Corpus
 from s2s_keras.records import Pair
-from s2s_keras.text import load_vectors
+from s2s_keras.text import SPECIAL_TOKENS, UNK, load_vectors
 from s2s_keras.translator import Translator
 
 BASE = {
@@ -68,6 +68,7 @@ RUNS = {
 VECTORS = "glove-6b-50d"
 NEIGHBORS_OF = ("dog", "red", "eat", "three", "Sunday", "beautiful")
 EXAMPLES = 8  # back-translations that the results keep
+NO_WORD = "\ufffd"  # of no vocabulary, so a tokenizer reads it as an unknown word
 
 
 def train_and_measure(settings: dict, seed: int) -> dict:
@@ -176,7 +177,10 @@ def back_translated(
     known = fit(backward, train, valid, settings, seed)
     made = small_runs.translations(backward, reversed_(pairs))
     both = list(zip(made, pairs, strict=True))
-    return [Pair(source, pair.target) for source, pair in both if source], {
+    sources = [source.replace(SPECIAL_TOKENS[UNK], NO_WORD) for source in made]
+    targets = [pair.target for pair in pairs]
+    found = map(Pair, sources, targets)
+    return [pair for pair in found if pair.source], {
         **known,
         "test": scores(backward, test, tokenize="zh"),
         "empty": sum(not source for source in made),

@@ -49,7 +49,7 @@ class Hypotheses:
     """What a decoder found for a batch of sources.
 
     Where it returns several hypotheses of each source, every array has an axis for them
-    after `batch`, the best first.
+    after `batch`; a beam search puts the best first.
 
     Attributes:
         tokens: int32 array `(batch, target_length)`: the chosen ids without SOS,

@@ -43,7 +43,7 @@ class ScheduledSampling:
             from its distribution. `"uniform"` draws from all tokens but the special
             ones alike, whatever the model says: a control that shows what noise alone
             would do.
-        seed: seed of coins and draws.
+        seed: seed of coins and draws, a whole number from 0 on.
 
     Raises:
         ValueError: if an attribute is out of range.
@@ -59,10 +59,11 @@ class ScheduledSampling:
         check_choice("schedule", self.schedule, (*SCHEDULES, None))
         check_choice("choose", self.choose, CHOICES)
         check_whole("halfway", self.halfway, 3)
+        check_whole("seed", self.seed, 0)
         check_number("least", self.least, "from 0 to 1", lambda value: 0 <= value <= 1)
 
     def probability(self, step):
-        r"""Returns $\epsilon_i$, a float32 tensor, for a step of training from 0 on."""
+        r"""Returns $\epsilon_i$, a float32 tensor, for a batch, counted from 0 on."""
         step, halfway = tf.cast(step, tf.float32), float(self.halfway)
         if self.schedule is None:
             return tf.constant(self.least, tf.float32)
@@ -85,7 +86,7 @@ class ScheduledSampling:
             seq2seq: a `Seq2Seq`.
             source: what its encoder reads.
             target_in: int32 `(batch, target_length)`, the right tokens.
-            step: step of training, an integer tensor.
+            step: how many batches were trained on before, an integer tensor.
 
         Returns:
             int32 `(batch, target_length)`. The first column, SOS, is always right.

@@ -124,7 +124,8 @@ def fit(
             as if they were one batch; the last step of an epoch may have fewer.
         truncate: steps of the target after which no gradient goes back any further
             (Williams & Peng, 1990); the state is carried on. It saves memory with
-            targets longer than that. None goes back to the beginning.
+            targets longer than that. None goes back to the beginning. Recurrent dropout
+            draws a new mask for each chunk.
         patience: epochs without a lower validation loss after which to stop; None
             never stops early.
         keep_best: whether to end with the weights of the epoch with the lowest
@@ -209,7 +210,7 @@ def fit(
                 break
         logs = {**metrics.results(), "gradient_norm": float(gradients.norms.result())}
         if scheduled_sampling is not None:
-            last = optimizer.iterations - 1
+            last = gradients.batches - 1
             logs["teacher_probability"] = float(scheduled_sampling.probability(last))
         if valid is not None:
             with _lent_average(model, optimizer):
@@ -281,14 +282,16 @@ def _lent_average(model, optimizer):
 class _Gradients:
     """The gradients of one step, and those of several batches added up for it.
 
-    `norm` is the norm of the last step's, before clipping, and `norms` their mean.
+    `norm` is the norm of the last step's, before clipping, and `norms` their mean;
+    `batches` counts what was taken since the run began.
     """
 
     def __init__(self, model, optimizer, accumulate):
         self.variables, self.optimizer = model.trainable_variables, optimizer
         self.norm = keras.Variable(0.0, trainable=False)
         self.norms = keras.metrics.Mean(name="gradient_norm")
-        self.kept = [self.norm, *self.norms.variables]
+        self.batches = keras.Variable(0, dtype="int64", trainable=False)
+        self.kept = [self.norm, *self.norms.variables, self.batches]
         self.sums = []
         if accumulate > 1:
             self.sums = [
@@ -297,10 +300,11 @@ class _Gradients:
             ]
             self.tokens = keras.Variable(0.0, trainable=False)
             self.kept += [*self.sums, self.tokens]
-            self.apply = tf.function(self._apply, autograph=False)
+            self.apply = _compile(self._apply, ())
 
     def take(self, gradients, tokens):
         """Takes those of a batch's mean loss; without accumulation, applies them."""
+        self.batches.assign_add(1)
         if not self.sums:
             self._step(gradients)
             return
@@ -356,7 +360,7 @@ def _training_step(seq2seq, loss_of, sampling, truncate, gradients, metrics, dat
     def step(inputs, target_out, weight):
         source, target_in = inputs
         if sampling is not None:
-            target_in = sampling.mix(seq2seq, source, target_in, optimizer.iterations)
+            target_in = sampling.mix(seq2seq, source, target_in, gradients.batches)
         backpropagate = in_chunks if truncate else whole
         found = backpropagate((source, target_in), target_out, weight)
         # Keras would square an embedding's rows token by token, not their sum by id.

@@ -172,10 +172,6 @@ def test_a_tiny_run_reads_from_either_end(name, few_pairs):
 
 
 def test_a_tiny_run_tries_remedies(few_pairs):
-    try:
-        corpora.load("hsk")
-    except corpora.DataUnavailable as error:
-        pytest.skip(str(error).splitlines()[0])
     run = remedies.RUNS["dropout, tied, smoothed, cosine"]
     small = changed(run, model=SMALL, epochs=1)
     found = as_stored(remedies.train_and_measure(small, 0))

@@ -1,5 +1,7 @@
 """Tests of `s2s_keras.decoding`, most with models that are a few lines of code."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -178,6 +180,19 @@ def test_greedy_equals_plain_python_token_by_token(arguments, bias_of_eos, fresh
     ended = [EOS in row for row in found.tokens]
     assert any(ended) and not all(ended)
     assert found.weights is None
+
+
+def test_another_step_is_compiled_for_itself(fresh_model):
+    model = fresh_model()
+
+    def always_ends(arguments):
+        logits, state = model.step(arguments)
+        return logits + 99 * tf.one_hot(EOS, logits.shape[-1]), state
+
+    before = decoding.greedy(model, [[4, EOS]], max_length=3)
+    other = dataclasses.replace(model, step=always_ends)
+    assert decoding.greedy(other, [[4, EOS]], max_length=3).lengths.tolist() == [1]
+    assert before.lengths.tolist() != [1]
 
 
 def test_new_weights_count_without_compiling_anew(fresh_model, random_batch):

@@ -49,7 +49,7 @@ def test_bad_input_gets_what_the_readme_says(
     code, promised, names, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(corpora, "_read_once", corpora._read_once.__wrapped__)
+    monkeypatch.setattr(corpora, "_READ", {})
     Path("bad.tsv").write_bytes("你好\thello\n".encode() + b"\xff\xfe\thi\n")
     monkeypatch.delenv("S2S_KERAS_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

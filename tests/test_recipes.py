@@ -18,6 +18,7 @@ from recipes import (
     phrasebook,
     phrasebook_tables,
     results_file,
+    small_runs,
     tables,
 )
 from recipes.results_file import ResultsFile, as_stored
@@ -339,3 +340,11 @@ def test_a_literal_is_what_it_says_and_fits_the_line():
     names = {}
     exec(text, names)
     assert names["VALUE"] == value
+
+
+@pytest.mark.parametrize(
+    ("size", "places"),
+    [(0, []), (2, [0, 1]), (4, [0, 1, 2]), (5, [0, 1, 3]), (9, [0, 3, 6])],
+)
+def test_some_values_are_from_all_over_a_list(size, places):
+    assert small_runs.some(list(range(size)), 3) == places

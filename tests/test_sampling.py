@@ -84,8 +84,16 @@ def test_top_p_leaves_the_fewest_that_sum_to_p(top_p, left):
     assert_drawn_from(drawn(top_p=top_p), only(*left))
 
 
-def test_top_k_and_top_p_leave_what_both_leave():
-    assert_drawn_from(drawn(top_k=3, top_p=0.4), only(3, 2))
+@pytest.mark.parametrize(
+    "top_k, top_p, left",
+    [
+        (3, 0.4, [3, 2]),
+        (1, 0.5, [3]),
+        (3, 0.385, [3]),  # 0.30 of 0.77; of all it would be [3, 2]
+    ],
+)
+def test_top_p_takes_from_what_top_k_leaves(top_k, top_p, left):
+    assert_drawn_from(drawn(top_k=top_k, top_p=top_p), only(*left))
 
 
 def test_scores_are_those_of_the_model_itself():

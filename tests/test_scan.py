@@ -198,6 +198,13 @@ def test_an_own_split_says_that_it_is_one(offline, commands):
     )
 
 
+def test_an_own_split_is_not_kept_for_the_published_one(offline, monkeypatch):
+    monkeypatch.setattr(corpora, "_READ", {})
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="own"):
+            assert corpora.load("scan/simple").name == "scan/simple, own split"
+
+
 @pytest.mark.parametrize("name", [name for name in scan.NAMES if name != "scan/simple"])
 def test_the_other_splits_need_no_files(name, offline):
     assert scan.read(name).name == name

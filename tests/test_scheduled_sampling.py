@@ -83,6 +83,7 @@ def test_a_long_training_overflows_nothing():
         ({"halfway": 10.5}, "halfway must be a whole number of at least 3"),
         ({"least": 1.5}, "least must be a number from 0 to 1. Received: 1.5"),
         ({"least": "all"}, "least must be a number from 0 to 1. Received: 'all'"),
+        ({"seed": 0.7}, "seed must be a whole number of at least 0. Received: 0.7"),
     ],
 )
 def test_an_attribute_out_of_range_is_named(arguments, message):
@@ -249,15 +250,28 @@ def test_probability_1_trains_as_teacher_forcing(toy):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
 
 
-def test_the_probability_of_each_epoch_s_last_step_is_logged(toy):
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_the_probability_of_each_epoch_s_last_batch_is_logged(toy, accumulate):
     sampling = ScheduledSampling("linear", halfway=6)
-    history, weights = fitted(toy, sampling)
+    history, weights = fitted(toy, sampling, accumulate=accumulate)
     last = np.array([2, 5, 8, 11])  # 3 batches an epoch
     np.testing.assert_allclose(
         history["teacher_probability"], np.maximum(1 - last / 12, 0), rtol=1e-6
     )
     _, plain = fitted(toy, None)
     assert any((a != b).any() for a, b in zip(weights, plain, strict=True))
+
+
+def test_batches_of_one_step_throw_coins_of_their_own(toy, monkeypatch):
+    steps, mix = [], ScheduledSampling.mix
+
+    def spy(self, seq2seq, source, target_in, step):
+        tf.py_function(lambda step: steps.append(int(step)), [step], [])
+        return mix(self, seq2seq, source, target_in, step)
+
+    monkeypatch.setattr(ScheduledSampling, "mix", spy)
+    fitted(toy, ScheduledSampling(), accumulate=3)
+    assert steps == list(range(12))
 
 
 def test_a_run_that_was_broken_off_throws_the_same_coins(toy, tmp_path):

@@ -6,10 +6,11 @@ import math
 import numpy as np
 import pytest
 
-from recipes import results_file, transfer, transfer_tables
+from recipes import results_file, small_runs, transfer, transfer_tables
 from recipes.results_file import as_stored
 from recipes.small_runs import changed
 from s2s_keras import corpora
+from s2s_keras.records import Pair
 from s2s_keras.text import Tokenizer
 from s2s_keras.vectors import WordVectors
 
@@ -105,6 +106,21 @@ def test_vectors_are_frozen_fine_tuned_or_shuffled(
     np.testing.assert_array_equal(np.sort(before, axis=0), np.sort(expected, axis=0))
     transfer.fit(translator, small.train, small.valid, settings, seed=0)
     assert np.array_equal(layer.embeddings, before) == (kind == "frozen")
+
+
+def test_a_word_that_a_model_does_not_know_is_one_unknown_word(monkeypatch):
+    made = ["我 <unk> 你 <unk> 。", "<unk>", ""]
+    monkeypatch.setattr(transfer, "fit", lambda *_: {})
+    monkeypatch.setattr(transfer, "scores", lambda *_, **__: {})
+    monkeypatch.setattr(small_runs, "translations", lambda *_: made)
+    pairs = [Pair(str(n), text) for n, text in enumerate("abc")]
+    corpus = corpora.Corpus(pairs, [], [])
+    found, known = transfer.back_translated(None, pairs, corpus, {}, 0)
+    tokenizer = Tokenizer.train(["我 你 。"])
+    encoded = [tokenizer.tokens(tokenizer.encode(pair.source)) for pair in found]
+    assert encoded == [["我", "<unk>", "你", "<unk>", "。"], ["<unk>"]]
+    assert [pair.target for pair in found] == ["a", "b"] and known["empty"] == 1
+    assert known["examples"][0] == ["a", made[0], "0"]
 
 
 def test_neighbors_are_found_words_by_cosine_without_the_word_itself():

@@ -58,6 +58,7 @@ _READERS = {
     "cmudict": cmudict.read,
     "cmudict/stress": functools.partial(cmudict.read, stress=True),
 }
+_READ: dict[str, Corpus] = {}
 
 # The files of a corpus whose name is not the folder they are in.
 _PUBLISHED = {"scan/simple": scan.PUBLISHED}
@@ -100,7 +101,12 @@ def load(name: str) -> Corpus:
         ImportError: the corpus needs a package that is not installed.
     """
     _check(name)
-    return dataclasses.replace(_read_once(name))
+    if name not in _READ:
+        corpus = _READERS[name]()
+        if corpus.name != name:  # it stands in for one that could not be had
+            return corpus
+        _READ[name] = corpus
+    return dataclasses.replace(_READ[name])
 
 
 def _check(name: str) -> None:
@@ -111,8 +117,3 @@ def _check(name: str) -> None:
         hint = f" Did you mean {close[0]!r}?" if close else ""
         known = ", ".join(map(repr, _READERS))
         raise ValueError(f"name must be one of {known}, received {name!r}.{hint}")
-
-
-@functools.cache
-def _read_once(name: str) -> Corpus:
-    return _READERS[name]()

@@ -51,7 +51,7 @@ def beam_search(
         length_penalty: $\alpha$, from 0 (log-probability alone, which favors short
             targets) to about 1.
         coverage_penalty: $\beta$; above 0 asks for a model with attention, whose state
-            has a `memory_mask`.
+            has a `memory_mask`. A sum of weights below 1e-9 counts as that.
         min_length: least tokens of a target, EOS counted.
         n_best: how many hypotheses to return for each source, at most `beam_width`.
         block_ngrams: no hypothesis repeats this many tokens in a row (Paulus et al.,

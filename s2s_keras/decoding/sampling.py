@@ -40,8 +40,8 @@ def sample(
         top_k: draw from this many most probable tokens (Fan et al., 2018); None draws
             from all.
         top_p: draw from the fewest most probable tokens whose probabilities sum to at
-            least this (Holtzman et al., 2020); None draws from all. With `top_k`,
-            from the tokens that both leave.
+            least this (Holtzman et al., 2020); None draws from all. With `top_k`, of
+            those that `top_k` leaves, by the probabilities that they have then.
         seed: a whole number.
         num_samples: samples of each source.
 

@@ -105,8 +105,9 @@ class Reader(keras.layers.Layer):
 class Recurrent(Reader):
     """One recurrent layer with two ways to call it, over the same weights.
 
-    `"rnn"` is Elman (1990), `"gru"` Cho et al. (2014), equations 5–8, `"lstm"`
-    Hochreiter & Schmidhuber (1997) with the forget gate of Gers et al. (2000).
+    `"rnn"` is Elman (1990), `"gru"` Cho et al. (2014), equations 5–8, with the reset
+    gate after the product, as cuDNN has it, `"lstm"` Hochreiter & Schmidhuber (1997)
+    with the forget gate of Gers et al. (2000).
 
     Args:
         cell: `"rnn"`, `"gru"` or `"lstm"`.

@@ -147,7 +147,8 @@ def attention_seq2seq(
             cells, and predicts from context and hidden state (Luong et al., 2015,
             equation 5). `"bahdanau"` attends with that of the step before and shows the
             context to the first cell; it predicts from hidden state, context and last
-            token (Bahdanau et al., 2015, appendix A.2, with tanh for its maxout).
+            token (Bahdanau et al., 2015, appendix A.2, with the new hidden state, and
+            tanh for its maxout).
         input_feeding: whether `"luong"` also shows the first cell the attentional
             vector of the step before (Luong et al., 2015, section 3.3). Without it all
             target steps attend in one matrix product.

@@ -45,7 +45,7 @@ class Seq2Seq:
     penalized: Callable | None = None
     generation: Callable | None = None
     config: dict = dataclasses.field(default_factory=dict)
-    compiled: dict = dataclasses.field(default_factory=dict, repr=False)
+    compiled: dict = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     @property
     def points(self):
