@@ -76,17 +76,17 @@ def load(recipe, folder=FOLDER):
     return runs
 
 
-def several(recipe, name):
+def several(recipe, name, least=2):
     """Returns the runs of a name, one a seed, for a mean and a spread.
 
     Raises:
-        ValueError: if there are fewer than two.
+        ValueError: if there are fewer than `least`.
     """
     found = load(recipe).get(name, [])
-    if len(found) < 2:
+    if len(found) < least:
         raise ValueError(
-            f"recipes/results must hold {name!r} with several seeds. Received: "
-            f"{len(found)}. Run `python -m recipes.{recipe} --seed N`."
+            f"recipes/results must hold {name!r} with at least {least} seeds. "
+            f"Received: {len(found)}. Run `python -m recipes.{recipe} --seed N`."
         )
     return found
 

@@ -8,7 +8,7 @@ from recipes import results_file
 from recipes.formats import literal, mean_and_spread, table
 from recipes.scan import MODELS, RUNS
 
-# Lake & Baroni 2018, experiments 1 to 3, percent, means of five runs: their overall
+# Lake & Baroni 2018, experiments 1 to 3, percent, means of five seeds: their overall
 # best network, and the best for each split.
 PUBLISHED = {
     "simple": ("99.7", "99.8"),
@@ -17,6 +17,7 @@ PUBLISHED = {
     "turn left": ("90.0", "90.3"),
     **{"1%": ("5", "–"), "2%": ("54", "–"), "4%": ("93", "–")},
 }
+PUBLISHED_SEEDS = "5"
 PUBLISHED_OF_KNOWN_LENGTH = ("23.6", "60.2")
 KNOWN = "exact_match_of_known_length"
 PAPERS = {"overall best": "lstm", "best of split": "best"}
@@ -27,7 +28,12 @@ MISTAKES = 6  # of each model
 def scores() -> str:
     """Writes for each split what the paper reports, and what our models do."""
     head = ("split", *(f"{model}, {by}" for model in PAPERS for by in BY), "attention")
-    rows = [_row(split, split, published) for split, published in PUBLISHED.items()]
+    seeds = [
+        str(len(_several(f"{kind}, simple")))
+        for kind in (*PAPERS.values(), "attention")
+    ]
+    rows = [["number of seeds", PUBLISHED_SEEDS, seeds[0], PUBLISHED_SEEDS, *seeds[1:]]]
+    rows += [_row(split, split, published) for split, published in PUBLISHED.items()]
     known = "length, known beforehand"
     rows.append(_row(known, "length", PUBLISHED_OF_KNOWN_LENGTH, KNOWN))
     return table(head, rows)
@@ -62,7 +68,7 @@ def mistakes() -> str:
     """
     value = {}
     for kind in MODELS:
-        run = results_file.several("scan", f"{kind}, jump")[0]
+        run = _several(f"{kind}, jump")[0]
         shortest = sorted(run["mistakes"], key=lambda mistake: len(mistake[2]))
         value[kind] = [
             [command, textwrap.wrap(answer, 60)]
@@ -71,10 +77,15 @@ def mistakes() -> str:
     return literal("MISTAKES", value)
 
 
+def _several(name: str) -> list[dict]:
+    """Returns the runs of all seeds; the table says how many there are."""
+    return results_file.several("scan", name, least=1)
+
+
 def _exact(name: str, measure: str) -> str:
     if name not in RUNS:
         return "–"
-    runs = results_file.several("scan", name)
+    runs = _several(name)
     return mean_and_spread([100 * run[measure] for run in runs], 1)
 
 
@@ -85,7 +96,7 @@ def _literal_of_shares(name: str, splits: tuple[str, ...], kind: type) -> str:
 
 def _shares(name: str, measure: str, kind: type) -> dict:
     """Adds up the counts of all seeds; returns percents, in order."""
-    runs = results_file.several("scan", name)
+    runs = _several(name)
     right, tried = {}, {}
     for run in runs:
         for key, counts in run[measure].items():

@@ -100,7 +100,7 @@ def test_the_nearest_pronunciation_counts():
 
 
 def test_tables_set_ours_beside_what_was_published(monkeypatch):
-    def several(recipe, name):
+    def several(recipe, name, least):
         counts = {
             "by_actions": {"9": [1, 2], "10": [0, 2]},
             "by_word": {"jump": [1, 4]},
@@ -123,9 +123,10 @@ def test_tables_set_ours_beside_what_was_published(monkeypatch):
     monkeypatch.setattr(results_file, "several", several)
     monkeypatch.setattr(results_file, "load", stored.get)
     rows = scan_tables.scores().splitlines()
-    assert rows[2] == "| simple | 99.7 | 15.0 ± 7.1 | 99.8 " + 2 * "| 15.0 ± 7.1 " + "|"
+    assert rows[2] == "| number of seeds | 5 | 2 | 5 | 2 | 2 |"
+    assert rows[3] == "| simple | 99.7 | 15.0 ± 7.1 | 99.8 " + 2 * "| 15.0 ± 7.1 " + "|"
     assert rows[-2] == "| 4% | 93 | 15.0 ± 7.1 " + 3 * "| – " + "|"
-    assert len(rows) == 2 + len(scan.SPLITS) + 1
+    assert len(rows) == 2 + 1 + len(scan.SPLITS) + 1
     assert rows[-1].endswith("| 23.6 | 50.0 ± 0.0 | 60.2 " + 2 * "| 50.0 ± 0.0 " + "|")
     names = {}
     exec(scan_tables.by_actions(), names)
