@@ -260,7 +260,7 @@ def test_a_table_has_a_line_for_every_run(name, made_up):
 def test_a_missing_run_is_named(name, monkeypatch):
     monkeypatch.setattr(results_file, "load", lambda recipe: {})
     for region in TABLES[name].REGIONS.values():
-        with pytest.raises(ValueError, match=rf"several seeds.*recipes\.{name} --seed"):
+        with pytest.raises(ValueError, match=rf"2 seeds.*recipes\.{name} --seed"):
             region()
 
 

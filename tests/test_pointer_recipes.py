@@ -170,7 +170,7 @@ def rows(table):
 def test_a_missing_run_is_named(name, monkeypatch):
     monkeypatch.setattr(results_file, "load", lambda recipe: {})
     for region in TABLES[name].REGIONS.values():
-        with pytest.raises(ValueError, match=rf"several seeds.*recipes\.{name} --seed"):
+        with pytest.raises(ValueError, match=rf"2 seeds.*recipes\.{name} --seed"):
             region()
 
 
