@@ -61,7 +61,7 @@ def _percent(shares: list[float | None]) -> str:
 
 def _exact(kind: str, trained: str, length: int) -> str:
     found = _measured(f"{kind}, sorting of {trained}", length)
-    return mean_and_spread([100 * scores["exact"] for scores in found], 1)
+    return _percent([scores["exact"] for scores in found])
 
 
 def _measured(name: str, length: int) -> list[dict]:

@@ -177,10 +177,12 @@ def back_translated(
     known = fit(backward, train, valid, settings, seed)
     made = small_runs.translations(backward, reversed_(pairs))
     both = list(zip(made, pairs, strict=True))
-    sources = [source.replace(SPECIAL_TOKENS[UNK], NO_WORD) for source in made]
-    targets = [pair.target for pair in pairs]
-    found = map(Pair, sources, targets)
-    return [pair for pair in found if pair.source], {
+    found = [
+        Pair(source.replace(SPECIAL_TOKENS[UNK], NO_WORD), pair.target)
+        for source, pair in both
+        if source
+    ]
+    return found, {
         **known,
         "test": scores(backward, test, tokenize="zh"),
         "empty": sum(not source for source in made),
