@@ -248,8 +248,8 @@ class CosineAttention(Attention):
     r"""$\beta(q) \cos(q, m_s)$: Graves et al. (2014), equations 5 and 6.
 
     A cosine lies between -1 and 1, too narrow for a softmax that is to choose one of
-    many. The paper's key strength, $\beta(q) = softplus(w^T q + b)$, widens it; $b$
-    starts at 5.
+    many. The paper's key strength $\beta(q) > 0$ widens it. Here it is
+    $softplus(w^T q + b)$, and $b$ starts at 5.
     """
 
     compares_directly = True
