@@ -76,17 +76,19 @@ BEST = {
     "turn left": {"cell": "gru", "units": 100, "embedding_dim": 100, "dropout": 0.1}
     | WITH_ATTENTION,
 }
+
+
+def settings_of(split: str, **changes) -> dict:
+    """Returns the settings of a run: `BASE`, changed for its model and its split."""
+    return changed(BASE, corpus=SPLITS[split], **changes | STEPS.get(split, {}))
+
+
 RUNS = {
-    f"{kind}, {split}": changed(BASE, corpus=corpus, **changes | STEPS.get(split, {}))
+    f"{kind}, {split}": settings_of(split, **changes)
     for kind, changes in MODELS.items()
-    for split, corpus in SPLITS.items()
+    for split in SPLITS
     if kind == "lstm" or not split.endswith("%")
-} | {
-    f"best, {split}": changed(
-        BASE, corpus=SPLITS[split], model=model, **STEPS.get(split, {})
-    )
-    for split, model in BEST.items()
-}
+} | {f"best, {split}": settings_of(split, model=model) for split, model in BEST.items()}
 SEEDS = {  # how many seeds a run has
     name: 5 if name.startswith("lstm") else 3 for name in RUNS
 }
