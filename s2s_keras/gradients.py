@@ -36,7 +36,7 @@ def at_source(seq2seq, batch):
     return tf.norm(gradient, axis=-1).numpy()
 
 
-def truncated(seq2seq, batch, length, loss_of, take_note):
+def truncated(seq2seq, batch, length, loss_of):
     """Returns the gradients of a batch's mean loss, truncated every `length` steps.
 
     The target is taken in chunks. Each starts in the state that the one before left,
@@ -52,8 +52,8 @@ def truncated(seq2seq, batch, length, loss_of, take_note):
         seq2seq: a `Seq2Seq` with a `chunk` graph.
         batch: `((source, target_in), target_out, weight)`.
         length: steps in a chunk.
-        loss_of: function of target_out, logits and weight that returns the mean loss.
-        take_note: function of target_out, logits and weight, called for each chunk.
+        loss_of: function of target_out, logits and weight that returns the mean loss,
+            called for each chunk.
 
     Returns:
         List of tensors, one for each trainable variable of `seq2seq.training`. With a
@@ -75,7 +75,6 @@ def truncated(seq2seq, batch, length, loss_of, take_note):
             logits, after = seq2seq.chunk([piece[0], state], training=True)
             mean = loss_of(piece[1], logits, piece_weight)
             loss = mean * tf.reduce_sum(piece_weight) / tokens
-        take_note(piece[1], logits, piece_weight)
         of_variables, of_state = tape.gradient(
             loss,
             (variables, [state[name] for name in floats]),

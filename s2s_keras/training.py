@@ -23,7 +23,7 @@ from s2s_keras.arguments import (
     check_whole,
 )
 from s2s_keras.decoding.compiling import of_any_shape
-from s2s_keras.losses import CrossEntropy, TokenAccuracy, TokenLoss, flat
+from s2s_keras.losses import CrossEntropy, TokenAccuracy, flat, mean, token_losses
 from s2s_keras.scheduled_sampling import ScheduledSampling
 
 WHOLE = ("epochs", "backup_every", "accumulate")
@@ -234,16 +234,15 @@ class _Metrics:
     """Loss and accuracy per real token, and where there is one, the penalty."""
 
     def __init__(self, penalized=False):
-        self.loss, self.accuracy = TokenLoss(), TokenAccuracy()
+        self.loss, self.accuracy = keras.metrics.Mean(name="loss"), TokenAccuracy()
         self.all = [self.loss, self.accuracy]
         if penalized:
-            self.all.append(keras.metrics.Mean(name="penalty"))
+            self.penalty = keras.metrics.Mean(name="penalty")
+            self.all.append(self.penalty)
 
-    def update(self, target_out, logits, weight, penalty=None):
-        self.loss.update_state(target_out, logits, weight)
+    def update(self, losses, target_out, logits, weight):
+        self.loss.update_state(*flat(losses, weight))
         self.accuracy.update_state(target_out, logits, weight)
-        if penalty is not None:
-            self.all[-1].update_state(*flat(penalty, weight))
 
     def reset(self):
         for metric in self.all:
@@ -331,31 +330,30 @@ class _Gradients:
         self.optimizer.apply(gradients, self.variables)
 
 
-def _training_step(seq2seq, loss_of, sampling, truncate, gradients, metrics, dataset):
+def _training_step(seq2seq, loss, sampling, truncate, gradients, metrics, dataset):
     """Compiles what a batch does to the weights, for batches of any shape."""
     model, optimizer = seq2seq.training, gradients.optimizer
 
     def scaled_loss_of(target_out, logits, weight):
-        return optimizer.scale_loss(loss_of(target_out, logits, weight))
+        """Returns the mean loss of a batch or a chunk, which the metrics count."""
+        losses = token_losses(target_out, logits)  # (batch, length)
+        metrics.update(losses, target_out, logits, weight)
+        smoothed = loss.smooth(losses, target_out, logits)
+        return optimizer.scale_loss(mean(smoothed, weight))
 
     def whole(inputs, target_out, weight):
-        penalty = None
         with tf.GradientTape() as tape:
             if seq2seq.penalized:
                 logits, penalty = seq2seq.penalized(list(inputs), training=True)
+                metrics.penalty.update_state(*flat(penalty, weight))
+                cost = optimizer.scale_loss(mean(penalty, weight))
             else:
-                logits = model(list(inputs), training=True)
-            loss = scaled_loss_of(target_out, logits, weight)
-            if penalty is not None:
-                cost = tf.reduce_sum(penalty * weight) / tf.reduce_sum(weight)
-                loss += optimizer.scale_loss(cost)
-        metrics.update(target_out, logits, weight, penalty)
-        return tape.gradient(loss, model.trainable_variables)
+                logits, cost = model(list(inputs), training=True), 0.0
+            total = scaled_loss_of(target_out, logits, weight) + cost
+        return tape.gradient(total, model.trainable_variables)
 
     def in_chunks(*batch):
-        return through_time.truncated(
-            seq2seq, batch, truncate, scaled_loss_of, metrics.update
-        )
+        return through_time.truncated(seq2seq, batch, truncate, scaled_loss_of)
 
     def step(inputs, target_out, weight):
         source, target_in = inputs
@@ -379,7 +377,8 @@ def _evaluate(seq2seq, batches, name):
 
         def step(inputs, target_out, weight):
             logits = seq2seq.training(list(inputs), training=False)
-            metrics.update(target_out, logits, weight)
+            losses = token_losses(target_out, logits)
+            metrics.update(losses, target_out, logits, weight)
 
         seq2seq.compiled[key] = metrics, _compile(step, signature)
     metrics, step = seq2seq.compiled[key]

@@ -77,8 +77,8 @@ def token_by_token(model, batch, length):
     )
 
 
-def truncated(model, batch, length, loss_of=SMOOTHED, take_note=lambda *_: None):
-    return gradients.truncated(model, batch, length, loss_of, take_note)
+def truncated(model, batch, length, loss_of=SMOOTHED):
+    return gradients.truncated(model, batch, length, loss_of)
 
 
 def dense(found):
@@ -193,11 +193,16 @@ def test_through_the_memory_every_chunk_teaches_the_encoder(
         assert different or not in_memory
 
 
-def test_each_chunk_is_noted_once_with_the_logits_of_the_training_graph(
+def test_each_chunk_has_its_loss_once_from_the_logits_of_the_training_graph(
     shared_model, batch
 ):
     model, noted = shared_model(**FAMILIES[1]), []
-    truncated(model, batch, 3, take_note=lambda *pieces: noted.append(pieces))
+
+    def loss_of(*piece):
+        noted.append(piece)
+        return SMOOTHED(*piece)
+
+    truncated(model, batch, 3, loss_of)
     inputs, target_out, weight = batch
     assert [part.shape[1] for part, *_ in noted] == [3, 3, 1]
     found = [tf.concat(pieces, axis=1) for pieces in zip(*noted, strict=True)]

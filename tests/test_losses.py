@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from s2s_keras.losses import CrossEntropy, TokenAccuracy, TokenLoss
+from s2s_keras.losses import CrossEntropy, TokenAccuracy, TokenLoss, mean, token_losses
 
 ROWS, LENGTH, VOCABULARY = 6, 5, 7
 LENGTHS = np.array([5, 1, 3, 2, 4, 1])
@@ -27,7 +27,7 @@ def batch(seed=0, confidence=2.0):
     return target_out.astype("int32"), logits.astype("float32"), weight
 
 
-def token_losses(target_out, logits):
+def expected_losses(target_out, logits):
     """Returns the cross-entropy of each position, `(batch, length)`."""
     logits = np.float64(logits)
     highest = logits.max(axis=-1, keepdims=True)
@@ -36,7 +36,7 @@ def token_losses(target_out, logits):
 
 
 def expected_loss(target_out, logits, weight):
-    return (token_losses(target_out, logits) * weight).sum() / weight.sum()
+    return (expected_losses(target_out, logits) * weight).sum() / weight.sum()
 
 
 def expected_accuracy(target_out, logits, weight):
@@ -55,7 +55,7 @@ def expected_smoothed_loss(target_out, logits, weight, label_smoothing):
     wanted = smoothed(target_out, logits.shape[-1], label_smoothing)
     everywhere = np.stack(
         [
-            token_losses(np.full_like(target_out, token), logits)
+            expected_losses(np.full_like(target_out, token), logits)
             for token in range(logits.shape[-1])
         ],
         axis=-1,
@@ -80,6 +80,30 @@ def measured(metric, batches):
     for target_out, logits, weight in batches:
         metric.update_state(target_out, logits, weight)
     return float(metric.result())
+
+
+@pytest.mark.parametrize("confidence", [2.0, 30.0, 1e4])
+def test_each_token_has_its_loss_however_sure_the_model_is(confidence):
+    target_out, logits, _ = batch(confidence=confidence)
+    actual = token_losses(target_out, logits)
+    assert actual.dtype == "float32"
+    np.testing.assert_allclose(
+        actual, expected_losses(target_out, logits), rtol=1e-5, atol=1e-7
+    )
+
+
+def test_a_token_that_cannot_be_has_an_infinite_loss_and_harms_no_other():
+    target_out, logits, weight = batch()
+    logits[..., 0] = -np.inf  # the padding's id
+    found = token_losses(target_out, logits).numpy()
+    assert (np.isposinf(found) == (target_out == 0)).all()
+    np.testing.assert_allclose(
+        found[weight == 1], expected_losses(target_out, logits)[weight == 1], rtol=1e-5
+    )
+
+
+def test_a_mean_without_any_weight_is_zero():
+    assert float(mean(tf.ones((2, 3)), tf.zeros((2, 3)))) == 0
 
 
 def test_the_loss_is_the_mean_over_real_tokens():
@@ -107,8 +131,10 @@ def test_no_smoothing_is_the_plain_loss():
         from_logits=True, reduction="mean_with_sample_weight"
     )
     for loss in (CrossEntropy(), CrossEntropy(0.0), CrossEntropy(0)):
-        np.testing.assert_array_equal(
-            loss(target_out, logits, weight), plain(target_out, logits, weight)
+        np.testing.assert_allclose(
+            loss(target_out, logits, weight),
+            plain(target_out, logits, weight),
+            rtol=1e-6,
         )
 
 
