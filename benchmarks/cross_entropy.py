@@ -2,8 +2,8 @@
 
 Run it with `python -m benchmarks.cross_entropy`.
 
-Both are compiled and called in turns, on the same batches. One of two ratios is that
-of the loss with its gradient, as in training, the other that of the loss alone, as in
+Both are compiled and called in turns, on the same batches. The first ratio is that of
+the loss with its gradient, as in training, the second that of the loss alone, as in
 validation.
 """
 

@@ -7,6 +7,7 @@ counts once, padding never.
 """
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from s2s_keras.arguments import check_number
@@ -20,14 +21,17 @@ def token_losses(target_out, logits):
     (benchmarks/cross_entropy.py).
 
     Args:
-        target_out: int32 `(batch, length)`.
-        logits: `(batch, length, vocabulary)`; those of mixed precision are computed
+        target_out: ids `(batch, length)`, from 0 to `vocabulary - 1`.
+        logits: `(batch, length, vocabulary)`; those of half precision are computed
             with in float32.
 
     Returns:
-        float32 `(batch, length)`.
+        float32 `(batch, length)`; float64 where the logits are.
+
+    Raises:
+        tf.errors.InvalidArgumentError: on a CPU, if an id is out of range.
     """
-    logits = ops.cast(logits, keras.config.floatx())
+    logits = _precise(logits)
     logits -= ops.stop_gradient(ops.max(logits, axis=-1, keepdims=True))  # now ≤ 0
     total = ops.sum(ops.exp(logits), axis=-1)
     return ops.log(total) - _logits_of(target_out, logits)
@@ -35,8 +39,14 @@ def token_losses(target_out, logits):
 
 def _logits_of(target_out, logits):
     """Returns the logits of the given tokens, `(batch, length)`."""
-    ids = ops.cast(target_out, "int32")[..., None]
-    return ops.take_along_axis(logits, ids, axis=-1)[..., 0]
+    # Unlike ops.take_along_axis, which counts a negative id from the end.
+    return tf.gather(logits, ops.cast(target_out, "int32"), batch_dims=2)
+
+
+def _precise(logits):
+    """Returns logits of half precision as float32, others as they are."""
+    logits = ops.convert_to_tensor(logits)
+    return ops.cast(logits, keras.backend.result_type(logits.dtype, "float32"))
 
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
@@ -77,7 +87,7 @@ class CrossEntropy(keras.losses.Loss):
         """Returns the losses of tokens `(batch, length)`, their targets smoothed."""
         if not self.label_smoothing:
             return losses
-        logits = ops.cast(logits, losses.dtype)  # float16 has no room for their sum
+        logits = _precise(logits)  # float16 has no room for their sum
         right = _logits_of(target_out, logits)
         return losses + self.label_smoothing * (right - ops.mean(logits, axis=-1))
 
@@ -121,4 +131,5 @@ def flat(values, weights):
 
 def mean(values, weights):
     """Returns the weighted mean of values `(batch, length)`; 0 without any weight."""
+    weights = ops.cast(weights, values.dtype)
     return ops.divide_no_nan(ops.sum(values * weights), ops.sum(weights))

@@ -335,7 +335,7 @@ def _training_step(seq2seq, loss, sampling, truncate, gradients, metrics, datase
     model, optimizer = seq2seq.training, gradients.optimizer
 
     def scaled_loss_of(target_out, logits, weight):
-        """Returns the mean loss of a batch or a chunk, which the metrics count."""
+        """Tells the metrics the losses; returns their mean, smoothed and scaled."""
         losses = token_losses(target_out, logits)  # (batch, length)
         metrics.update(losses, target_out, logits, weight)
         smoothed = loss.smooth(losses, target_out, logits)

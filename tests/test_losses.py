@@ -106,6 +106,21 @@ def test_a_mean_without_any_weight_is_zero():
     assert float(mean(tf.ones((2, 3)), tf.zeros((2, 3)))) == 0
 
 
+@pytest.mark.parametrize("dtype", ["int32", "float16", "float64"])
+def test_weights_of_any_type_weigh(dtype):
+    for values in (tf.constant([[1.0, 3.0]]), tf.constant([[1.0, 3.0]], tf.float64)):
+        found = mean(values, tf.constant([[3, 1]], dtype))
+        assert found.dtype == values.dtype and float(found) == 1.5
+
+
+@pytest.mark.parametrize("token", [-1, VOCABULARY])
+def test_an_id_beyond_the_vocabulary_is_refused(token):
+    target_out, logits, _ = batch()
+    target_out[0, 0] = token
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"= {token} is not in"):
+        token_losses(target_out, logits)
+
+
 def test_the_loss_is_the_mean_over_real_tokens():
     target_out, logits, weight = batch()
     actual = CrossEntropy()(target_out, logits, weight)
@@ -163,10 +178,13 @@ def test_float16_logits_give_a_finite_float32_loss(label_smoothing):
     target_out, logits, weight = batch()
     large = (6e4 * np.sign(logits)).astype("float16")
     loss = CrossEntropy(label_smoothing)(target_out, large, weight)
+    expected = expected_smoothed_loss(target_out, large, weight, label_smoothing)
     assert loss.dtype == "float32"
-    assert float(loss) == pytest.approx(
-        expected_smoothed_loss(target_out, large, weight, label_smoothing), rel=1e-6
-    )
+    assert float(loss) == pytest.approx(expected, rel=1e-6)
+    each = token_losses(target_out, large)
+    smooth = CrossEntropy(label_smoothing).smooth(each, target_out, large)
+    assert each.dtype == smooth.dtype == "float32"
+    assert float(mean(smooth, weight)) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.3])
