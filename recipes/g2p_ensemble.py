@@ -27,7 +27,11 @@ def main() -> None:
         return
     missing = [seed for seed in MEMBERS if not g2p.made_by(seed).exists()]
     if missing:
-        sys.exit(f"recipes/made lacks the models of seeds {missing}: run recipes.g2p")
+        sys.exit(
+            f"recipes/made lacks the models of seeds {missing}. A run whose results "
+            "are there is not trained again: for each of them delete "
+            "recipes/results/g2p-SEED.json, then run python -m recipes.g2p --seed SEED"
+        )
     results.add(name, settings, measure(corpora.load(settings["corpus"]), MEMBERS))
 
 

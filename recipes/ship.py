@@ -26,7 +26,11 @@ def main() -> None:
     recipe = parser.parse_args().recipe
     made = MADE / f"{recipe}-{SEED}-{RUN}"
     if not made.exists():
-        sys.exit(f"{made} is missing: run python -m recipes.{recipe} --seed {SEED}")
+        sys.exit(
+            f"{made} is missing. A run whose results are there is not trained again: "
+            f"delete {RUN!r} from recipes/results/{recipe}-{SEED}.json, then run "
+            f"python -m recipes.{recipe} --seed {SEED}"
+        )
     shipped = PRETRAINED / recipe
     Translator.load(made).save(shipped, half_precision=True)
     size = sum(path.stat().st_size for path in shipped.iterdir())

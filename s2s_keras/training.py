@@ -68,10 +68,12 @@ def evaluate(seq2seq, batches):
         `Evaluation`. Padding and the division into batches do not change it.
 
     Raises:
+        TypeError: if `batches` is no dataset.
         ValueError: if `batches` holds no token, or the model is an ensemble, which has
             no training graph.
     """
     _check_graph(seq2seq)
+    _check_dataset("batches", batches)
     return _evaluate(seq2seq, batches, "batches")
 
 
@@ -148,6 +150,7 @@ def fit(
         its `best_epoch` is the index of the epoch with the lowest `val_loss`.
 
     Raises:
+        TypeError: if `train` or `valid` is no dataset.
         ValueError: if `patience` or `keep_best` lack `valid`, an argument is out of
             range, a dataset has no batch or does not say how many, the model cannot be
             trained so, or `backup` is no backup or one of another run.
@@ -604,8 +607,18 @@ def _check_graph(seq2seq):
         )
 
 
+def _check_dataset(name, dataset):
+    """Raises TypeError for pairs, or anything else that is not in batches yet."""
+    if not (hasattr(dataset, "element_spec") and hasattr(dataset, "cardinality")):
+        raise TypeError(
+            f"{name} must be a dataset of batches, such as batches.make returns. "
+            f"Received: {type(dataset).__name__}"
+        )
+
+
 def _check_batches(name, dataset, refused):
     """Raises ValueError for a dataset of which `fit` could not make an epoch."""
+    _check_dataset(name, dataset)
     batches = int(dataset.cardinality())
     if batches in refused:
         raise ValueError(

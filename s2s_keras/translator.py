@@ -17,7 +17,7 @@ import numpy as np
 from s2s_keras import batches, models
 from s2s_keras.arguments import as_python, check_whole
 from s2s_keras.decoding import beam_search, greedy, sample, score
-from s2s_keras.records import Translation
+from s2s_keras.records import Pair, Translation
 from s2s_keras.text import EOS, SOS, SPACE, UNK, Tokenizer, check_text
 
 DECODINGS = {"greedy": greedy, "beam_search": beam_search, "sample": sample}
@@ -83,8 +83,8 @@ class Translator:
         if seq2seq.points or seq2seq.config.get("source_features"):
             raise ValueError(
                 "seq2seq must read words and write words, not vectors and places. "
-                f"Received: a model of the builder {seq2seq.config['builder']!r} with "
-                f"source_features={seq2seq.config['source_features']!r}"
+                f"Received: a model with points={seq2seq.points!r} and "
+                f"source_features={seq2seq.config.get('source_features')!r}"
             )
         for side in ("source", "target"):
             tokenizer = getattr(self, f"{side}_tokenizer")
@@ -102,8 +102,8 @@ class Translator:
             texts: list of str.
             decoding: `"greedy"`, `"beam_search"` or `"sample"`.
             replace_unknown: whether each `<unk>` of a translation becomes the source's
-                word with the most attention there (Luong et al., 2015b, section 3.3,
-                without a dictionary).
+                word with the most attention there (Jean et al., 2015, here without a
+                dictionary).
             **options: that function's arguments in `s2s_keras.decoding`, such as
                 `beam_width=5`; `max_length` is the translator's unless it is given.
 
@@ -150,10 +150,18 @@ class Translator:
             its tokens.
 
         Raises:
+            TypeError: if `pairs` holds anything but `Pair`, or a text is no str.
             ValueError: if a source cannot be translated (see `translate`), a target
-                holds no token, or the model's weights are not finite.
+                holds no token or is no valid Unicode, or the model's weights are not
+                finite.
         """
         pairs = list(pairs)
+        for number, pair in enumerate(pairs):
+            if not isinstance(pair, Pair):
+                raise TypeError(
+                    f"pairs[{number}] must be a Pair. Received: {_shortened(pair)}"
+                )
+            check_text(pair.target, f"pairs[{number}].target")
         sources = self._checked([pair.source for pair in pairs], "pairs[{}].source")
         targets = [
             [*self._target_ids(pair.target, source.beyond), EOS]

@@ -913,6 +913,16 @@ def test_bad_arguments_are_named(arguments, message):
         training.fit(quick_model(), **arguments)
 
 
+@pytest.mark.parametrize("name", ["train", "valid"])
+def test_pairs_that_are_not_in_batches_are_named(name):
+    arguments = {"train": dataset(), "epochs": 1, name: PAIRS}
+    message = "must be a dataset of batches, such as batches.make .* Received: list"
+    with pytest.raises(TypeError, match=f"{name} {message}"):
+        training.fit(quick_model(), **arguments)
+    with pytest.raises(TypeError, match=f"batches {message}"):
+        training.evaluate(quick_model(), PAIRS)
+
+
 @pytest.mark.parametrize("content", [b"notes", b"PK", "folder", "arrays"])
 def test_a_file_that_is_no_backup_is_named_and_left_alone(content, tmp_path):
     path = tmp_path / "file"

@@ -211,23 +211,32 @@ def test_no_pair_gives_no_alignment(made):
 
 
 @pytest.mark.parametrize(
-    "pair, message",
+    "pair, error, message",
     [
-        (Pair("", "a1"), r"pairs\[1\].source must hold a word. Received: ''"),
-        (Pair("who knows", "a1"), r"pairs\[1\].source must hold a symbol"),
-        (Pair("w1 " * 1_001, "a1"), r"pairs\[1\].source must be at most 1,000 tokens"),
-        (Pair("w1", ""), r"pairs\[1\].target must hold a word. Received: ''"),
-        (Pair("w1", " \n"), r"pairs\[1\].target must hold a word."),
+        (Pair("", "a1"), ValueError, "source must hold a word. Received: ''"),
+        (Pair("who knows", "a1"), ValueError, "source must hold a symbol"),
+        (Pair("w1 " * 1_001, "a1"), ValueError, "source must be at most 1,000 tokens"),
+        (Pair("w1", ""), ValueError, "target must hold a word. Received: ''"),
+        (Pair("w1", " \n"), ValueError, "target must hold a word."),
+        (Pair("w1", "\ud800"), ValueError, "target must be valid Unicode"),
+        (Pair("w1", 3), TypeError, "target must be a string. Received: 3"),
     ],
-    ids=["no source", "unknown", "long", "no target", "blank target"],
+    ids=["no source", "unknown", "long", "no target", "blank", "surrogate", "number"],
 )
-def test_a_pair_that_cannot_be_aligned_is_named(pair, message, made, monkeypatch):
+def test_a_pair_that_cannot_be_aligned_is_named(
+    pair, error, message, made, monkeypatch
+):
     def refuse(*_):
         raise AssertionError("a pair was aligned")
 
     monkeypatch.setattr(translator, "score", refuse)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(error, match=rf"pairs\[1\].{message}"):
         made.align([PAIRS[0], pair])
+
+
+def test_what_is_no_pair_is_not_aligned(made):
+    with pytest.raises(TypeError, match=r"pairs\[1\] must be a Pair. .*'a1'"):
+        made.align([PAIRS[0], ("w1", "a1")])
 
 
 def test_aligning_a_long_source_warns_the_caller(attending):
@@ -377,8 +386,10 @@ def test_unknown_words_are_replaced_by_words_that_attention_found(made):
     ids=str,
 )
 def test_a_model_of_vectors_or_places_translates_no_texts(arguments, shared_model):
-    with pytest.raises(ValueError, match="seq2seq must read words and write words"):
-        Translator(shared_model(**arguments, cell="rnn"), SOURCE, TARGET)
+    model = shared_model(**arguments, cell="rnn")
+    for seq2seq in (model, decoding.ensemble([model])):
+        with pytest.raises(ValueError, match="seq2seq must read words and write words"):
+            Translator(seq2seq, SOURCE, TARGET)
 
 
 # Bad input

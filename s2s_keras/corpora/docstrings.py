@@ -40,7 +40,6 @@ PACKAGES = {
     "keras": "keras",
     "tensorflow": "tensorflow",
     "scipy": "scipy",
-    "sklearn": "scikit-learn",
 }
 SOURCE_TOKENS = (10, 100)  # the fewest, and how many are kept
 TARGET_TOKENS = (4, 25)  # the fewest and the most, the period counted

@@ -38,13 +38,14 @@ class Attention(keras.layers.Layer):
         memory: `(batch, source_length, memory_units)`.
         memory_mask: boolean `(batch, source_length)`, False at the padding.
         keys: what `project` made of `memory`; made anew when left out.
-        position: int32 `(batch,)`, how many queries came before a single one; many
-            queries are taken to start at 0. Only monotonic attention needs it.
+        position: int32 `(batch,)`, how many queries came before the first of these; 0
+            when left out. Only monotonic attention needs it.
 
     Returns:
         `context, weights`: the weighted sum of the memory, `(batch, memory_units)`, and
         float32 weights `(batch, source_length)`; or with `target_length` after `batch`.
-        The weights of a row sum to 1; those of padding are exactly 0.
+        The weights of a row sum to 1, or are all 0 where the mask has no True; those of
+        padding are exactly 0.
 
     Raises:
         ValueError: if the shapes do not fit.

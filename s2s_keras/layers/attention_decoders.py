@@ -186,8 +186,8 @@ class BahdanauDecoder(AttentionDecoder):
     """Attends, then reads: Bahdanau et al. (2015), section 3.1 and appendix A.2.
 
     The query is the top layer's hidden state of the step before. The context goes into
-    the first cell beside the input. A step's output is that cell's hidden state and
-    the context side by side, `(batch, units + memory_units)`.
+    the first cell beside the input. A step's output is that of the top cell and the
+    context side by side, `(batch, units + memory_units)`.
     """
 
     def build(self, inputs_shape, state_shape, memory_shape, *_, **__):

@@ -7,7 +7,7 @@ import keras
 class WordDropout(keras.layers.Layer):
     """Drops all features of a token at once, so that the others must do without it.
 
-    Iyyer et al. (2015), section 3.2, leave the word out; here zeros stand in its place,
+    Iyyer et al. (2015), section 3.1, leave the word out; here zeros stand in its place,
     and what is kept grows by `1 / (1 - rate)`, as with any dropout.
 
     Args:
