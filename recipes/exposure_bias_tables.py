@@ -18,6 +18,7 @@ MEASURES = {  # name in the results: head of the column, factor, digits
 IN_README = ("teacher forcing", "inverse sigmoid", "constant 0.5", "always")
 DRAWN = ("teacher forcing", "constant 0.5", "always")  # by epoch, position, length
 CURVES = ("forced_accuracy", "free_agreement", "exact_match")
+ENOUGH = 200  # targets that reach a position, for it to be drawn
 LONG = 15  # tokens; longer targets are counted together
 
 
@@ -70,7 +71,7 @@ def by_position() -> str:
     for each run a dict "forced", "free", each `(seeds, positions)`.
     """
     real = _runs(DRAWN[0])[0]["by_position"]["real"]
-    positions = [index for index, tokens in enumerate(real) if tokens >= 100]
+    positions = [index for index, tokens in enumerate(real) if tokens >= ENOUGH]
     value = {"tokens": [real[index] for index in positions]}
     for name in DRAWN:
         value[name] = {

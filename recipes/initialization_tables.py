@@ -11,6 +11,7 @@ DRAWN = (
     *("embeddings at 1", "embeddings at 0.35"),
     *("embeddings at 0.125", "embeddings at 0.029"),
 )
+EVERY = 2  # which of the measurements are drawn, so that a row fits the line
 EXAMPLES = 4  # sentences whose translations are shown
 
 
@@ -56,19 +57,22 @@ def in_words(steps: list[int | None]) -> str:
 
 
 def curves() -> str:
-    """Writes validation loss and alignment error rate after every so many steps.
+    """Writes every second measurement of validation loss and alignment error rate.
 
     The literal is a dict: "every", the steps between two measurements; and for each
     start a dict "losses", "error_rates", each `(seeds, measurements)`.
     """
-    value = {"every": _runs(DRAWN[0])[0]["settings"]["every"]}
+    value = {"every": EVERY * _runs(DRAWN[0])[0]["settings"]["every"]}
     for name in DRAWN:
         runs = _runs(name)
         value[name] = {
-            "losses": [[round(x, 3) for x in run["valid_losses"]] for run in runs],
-            "error_rates": [
-                [round(x, 3) for x in run["alignment_error_rates"]] for run in runs
-            ],
+            kind: [
+                [round(x, 3) for x in run[measure][EVERY - 1 :: EVERY]] for run in runs
+            ]
+            for kind, measure in (
+                ("losses", "valid_losses"),
+                ("error_rates", "alignment_error_rates"),
+            )
         }
     return literal("BY_START", value)
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from recipes import small_runs
 from recipes.small_runs import changed
-from s2s_keras import batches, corpora, decoding, gradients, models, training
+from s2s_keras import batches, corpora, decoding, models, training
 from s2s_keras.corpora.memory import DISTRACTING, LENGTHS, REMEMBERED
 from s2s_keras.text import Tokenizer
 
@@ -68,12 +68,11 @@ def train_and_measure(settings: dict, seed: int) -> dict:
     """Returns a run's results as a dict that JSON can hold."""
     found = {}
     seq2seq = new_model(settings["model"], seed)
-    ratios = [gradient_ratio(seq2seq, length) for length in LENGTHS]
     for length in settings["lengths"]:
         if settings["way"] == "alone":
             seq2seq = new_model(settings["model"], seed)
         found[length] = learn(seq2seq, length, settings, seed)
-    return {"gradient_ratios": ratios, "by_length": found}
+    return {"by_length": found}
 
 
 def new_model(model: dict, seed: int) -> models.Seq2Seq:
@@ -95,17 +94,6 @@ def tokenizers() -> tuple[Tokenizer, Tokenizer]:
         Tokenizer.train([" ".join(REMEMBERED + DISTRACTING)]),
         Tokenizer.train([" ".join(REMEMBERED)]),
     )
-
-
-def gradient_ratio(seq2seq: models.Seq2Seq, length: int) -> float:
-    """Returns the gradient's norm at the first word over that at the last one.
-
-    Both are means over a batch of validation pairs.
-    """
-    pairs = corpora.load(f"memory/{length}").valid[:100]
-    (batch,) = batches.make(pairs, *tokenizers(), 100)
-    norms = gradients.at_source(seq2seq, batch).mean(axis=0)  # (source_length,)
-    return float(norms[0] / norms[length - 1])
 
 
 def learn(seq2seq: models.Seq2Seq, length: int, settings: dict, seed: int) -> dict:

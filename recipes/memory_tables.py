@@ -7,15 +7,6 @@ from recipes.formats import literal, mean_and_spread, table
 from recipes.memory import RUNS
 from s2s_keras.corpora.memory import LENGTHS
 
-STARTS = {  # what the gradient depends on before training: a run that starts so
-    "rnn": "rnn, in steps",
-    "rnn, glorot_uniform": "rnn, glorot_uniform, in steps",
-    "gru": "gru, in steps",
-    "lstm": "lstm, in steps",
-    "lstm, forget bias 0": "lstm, forget bias 0, in steps",
-    "lstm with attention": "lstm with attention, alone",
-}
-
 
 def scores() -> str:
     """Writes for each run the percent of right first words at each length."""
@@ -34,21 +25,6 @@ def scores() -> str:
             cells.append(mean_and_spread(shares, 0) if shares else "–")
         rows.append([model, way, *cells])
     return table(head, rows, words=2)
-
-
-def gradients() -> str:
-    """Writes the gradient at the first word over that at the last, before training.
-
-    The literal is a dict: "words", the lengths, and for each start the ratios
-    `(seeds, lengths)`.
-    """
-    value = {"words": LENGTHS}
-    for name, run_name in STARTS.items():
-        value[name] = [
-            [float(f"{ratio:.2g}") for ratio in run["gradient_ratios"]]
-            for run in _runs(run_name)
-        ]
-    return literal("AT_FIRST_WORD", value)
 
 
 def shares() -> str:
@@ -77,6 +53,5 @@ def _runs(name: str) -> list[dict]:
 
 REGIONS = {
     "memory scores": scores,
-    "memory gradients": gradients,
     "memory shares": shares,
 }

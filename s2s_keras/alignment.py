@@ -48,7 +48,11 @@ def attention_links(weights: np.ndarray) -> Links:
 
     Returns:
         The links.
+
+    Raises:
+        ValueError: they are no such weights.
     """
+    weights = checked_weights(weights)
     best = weights[:-1].argmax(axis=1)
     makes_one = (best < weights.shape[1] - 1) & (weights[:-1].max(axis=1) > 0)
     targets = np.flatnonzero(makes_one)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
@@ -34,9 +35,9 @@ def check_whole(name: str, value: Any, least: int) -> None:
 def check_number(
     name: str, value: Any, range_in_words: str, fits: Callable[[float], bool]
 ) -> None:
-    """Raises ValueError unless an argument is a real number that fits."""
+    """Raises ValueError unless an argument is a finite real number that fits."""
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not number or not fits(value):
+    if not number or not math.isfinite(value) or not fits(value):
         raise ValueError(
             f"{name} must be a number {range_in_words}. Received: {value!r}"
         )

@@ -15,14 +15,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import operator
 
 import numpy as np
 import tensorflow as tf
 
-from s2s_keras.arguments import check_switch, check_whole
+from s2s_keras.arguments import check_list, check_switch, check_whole, is_whole
 from s2s_keras.layers.pointing import FIRST
-from s2s_keras.text import EOS, PAD, SOS, UNK
+from s2s_keras.records import listed_pairs
+from s2s_keras.text import EOS, PAD, SOS, UNK, check_text
 
 POOL = 100
 
@@ -92,10 +92,14 @@ def make(
         `fingerprint`, a str that another order or other pairs would change.
 
     Raises:
+        TypeError: if `pairs` holds anything but a `Pair`, or a side of one is no str.
         ValueError: if no pair is left, a side of a pair holds no token, an argument
             is out of range, or `copying` meets tokenizers that cannot copy.
     """
-    pairs = list(pairs)
+    pairs = listed_pairs(pairs)
+    for number, pair in enumerate(pairs):
+        check_text(pair.source, f"pairs[{number}].source")
+        check_text(pair.target, f"pairs[{number}].target")
     order = _order(batch_size, seed, shuffle, bucket)
     if max_length is not None:
         check_whole("max_length", max_length, 1)
@@ -167,17 +171,19 @@ def pointing(
     """
     examples = list(examples)
     order = _order(batch_size, seed, shuffle, bucket)
-    sources = _items([example.source for example in examples], source_tokenizer)
+    sources = _items(
+        "examples", [example.source for example in examples], source_tokenizer
+    )
     targets = []
     for number, (example, items) in enumerate(zip(examples, sources, strict=True)):
-        places = [operator.index(place) for place in example.target]
-        if any(not 0 <= place < len(items) - 1 for place in places):
+        places = list(example.target)
+        if not all(is_whole(place) and 0 <= place < len(items) - 1 for place in places):
             raise ValueError(
                 f"examples[{number}].target must hold places from 0 to "
                 f"{len(items) - 2}, one of its {len(items) - 1} items each. "
                 f"Received: {places}"
             )
-        targets.append([*(FIRST + place for place in places), EOS])
+        targets.append([*(FIRST + int(place) for place in places), EOS])
     source = _ragged(sources)
     if source_tokenizer is None:
         source = {"vectors": source, "mask": source.row_lengths()}
@@ -214,8 +220,11 @@ def sources(texts, source_tokenizer):
         int32 array `(batch, source_length)`; each row ends in EOS, then PAD.
 
     Raises:
+        TypeError: if `texts` is one string.
         ValueError: if there is no text, or a text holds no token.
     """
+    check_list("texts", texts)
+    texts = list(texts)
     if not texts:
         raise ValueError("texts must hold at least one text. Received none.")
     return pad([_encode(text, source_tokenizer, "text") for text in texts])
@@ -237,9 +246,12 @@ def copying_sources(texts, source_tokenizer, target_tokenizer):
         text, as `Tokenizer.decode` takes them.
 
     Raises:
+        TypeError: if `texts` is one string.
         ValueError: if there is no text, a text holds no token, or the tokenizers are
             not both of kind "word" or both of kind "character".
     """
+    check_list("texts", texts)
+    texts = list(texts)
     ids = sources(texts, source_tokenizer)
     both = [extended_ids(text, source_tokenizer, target_tokenizer) for text in texts]
     extended = pad([[*row, EOS] for row, _ in both])
@@ -307,10 +319,11 @@ def pointing_sources(several, source_tokenizer=None):
         source_length)`, False at the padding behind it.
 
     Raises:
+        TypeError: if one string stands where a tuple of words must be.
         ValueError: if there is no source or one has no item, arrays differ in their
             features or hold something that is not finite, or a word is not one token.
     """
-    rows = _items(several, source_tokenizer)
+    rows = _items("several", several, source_tokenizer)
     if source_tokenizer is not None:
         return pad(rows)
     lengths = np.array([len(row) for row in rows])
@@ -349,10 +362,10 @@ def _pieces_and_ids(text, tokenizer):
     return zip(tokenizer.pieces(text), tokenizer.encode(text), strict=True)
 
 
-def _items(several, source_tokenizer):
+def _items(name, several, source_tokenizer):
     """Returns the rows of sources for pointing, each with what stands for EOS."""
     if not len(several):
-        raise ValueError("There must be at least one source. Received none.")
+        raise ValueError(f"{name} must hold at least one source. Received none.")
     if source_tokenizer is not None:
         return [_words(n, items, source_tokenizer) for n, items in enumerate(several)]
     rows = []
@@ -368,6 +381,7 @@ def _items(several, source_tokenizer):
 
 def _words(number, items, source_tokenizer):
     """Returns the ids of words, and EOS."""
+    check_list(f"source {number}", items)
     words = [source_tokenizer.encode(item) for item in items]
     if not words or any(len(word) != 1 for word in words):
         raise ValueError(
@@ -412,8 +426,8 @@ class _Plan:
 
     def __init__(self, lengths, batch_size, seed, shuffle, bucket):
         self.lengths = np.array(lengths)  # (pairs, 2): source, target
-        self.settings = (batch_size, seed, shuffle, bucket)
-        self.batch_size, self.seed, self.shuffle, self.bucket = self.settings
+        self.batch_size, self.seed = batch_size, seed
+        self.shuffle, self.bucket = shuffle, bucket
         self.batches = -(-len(lengths) // batch_size)
 
     def epoch(self, epoch):

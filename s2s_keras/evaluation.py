@@ -13,8 +13,8 @@ import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 
 from s2s_keras import alignment
-from s2s_keras.arguments import check_list
-from s2s_keras.records import Pair
+from s2s_keras.arguments import check_choice, check_list
+from s2s_keras.records import Pair, listed_pairs
 
 References = Sequence[str] | Sequence[Sequence[str]]
 
@@ -93,11 +93,7 @@ def bleu(
         TypeError: a hypothesis or a reference is not a string.
         ValueError: there are none, their numbers differ, or `tokenize` is unknown.
     """
-    if tokenize not in list(BLEU.TOKENIZERS):
-        raise ValueError(
-            f"tokenize must be one of {sorted(BLEU.TOKENIZERS)}. "
-            f"Received: {tokenize!r}."
-        )
+    check_choice("tokenize", tokenize, sorted(BLEU.TOKENIZERS))
     # force=True only silences a warning about texts that end in " .".
     metric = BLEU(lowercase=lowercase, tokenize=tokenize, force=True)
     return _sacrebleu(metric, hypotheses, references)
@@ -172,8 +168,7 @@ def error_rate(
         ValueError: there are none, their numbers differ, `unit` is unknown, or all
             references are empty.
     """
-    if unit not in _SPLIT:
-        raise ValueError(f"unit must be one of {tuple(_SPLIT)}. Received: {unit!r}.")
+    check_choice("unit", unit, tuple(_SPLIT))
     is_one = _is_tokens if unit == "token" else _is_text
     edits = length = 0
     for hypothesis, right in zip(
@@ -255,15 +250,13 @@ def alignment_error_rate(
         The score.
 
     Raises:
+        TypeError: `pairs` holds something else than a `Pair`.
         ValueError: weights and pairs differ in number, a pair has no alignment, some
             weights are not attention weights of the pair's shape, there is no sure
             link at all, or `unaligned` is unknown.
     """
-    if unaligned not in ("ignore", "count"):
-        raise ValueError(
-            f"unaligned must be 'ignore' or 'count'. Received: {unaligned!r}."
-        )
-    weights, pairs = list(weights), list(pairs)
+    check_choice("unaligned", unaligned, ("ignore", "count"))
+    weights, pairs = list(weights), listed_pairs(pairs)
     if len(weights) != len(pairs):
         raise ValueError(
             "weights must hold one array for each pair. Received: "
@@ -309,11 +302,8 @@ def group_references(pairs: Iterable[Pair]) -> tuple[list[str], list[list[str]]]
     Raises:
         TypeError: `pairs` is no list, or holds something else than a `Pair`.
     """
-    check_list("pairs", pairs)
     targets = {}
-    for index, pair in enumerate(pairs):
-        if not isinstance(pair, Pair):
-            raise TypeError(f"pairs[{index}] must be a Pair. Received: {pair!r}.")
+    for pair in listed_pairs(pairs):
         targets.setdefault(pair.source, {})[pair.target] = None
     return list(targets), [list(distinct) for distinct in targets.values()]
 

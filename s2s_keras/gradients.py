@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from s2s_keras.arguments import check_whole
 from s2s_keras.losses import CrossEntropy
 
 
@@ -32,8 +33,9 @@ def at_source(seq2seq, batch):
         vectors, logits = both(keras.tree.flatten([source, target_in]))
         mean = CrossEntropy()(target_out, logits, weight)
         loss = mean * tf.reduce_sum(weight)
-    gradient = tf.cast(tape.gradient(loss, vectors), tf.float32)
-    return tf.norm(gradient, axis=-1).numpy()
+    # In float32 the square of a number below 1e-19 is 0, and so would its norm be.
+    gradient = tf.cast(tape.gradient(loss, vectors), tf.float64)
+    return tf.cast(tf.norm(gradient, axis=-1), tf.float32).numpy()
 
 
 def truncated(seq2seq, batch, length, loss_of):
@@ -51,14 +53,18 @@ def truncated(seq2seq, batch, length, loss_of):
     Args:
         seq2seq: a `Seq2Seq` with a `chunk` graph.
         batch: `((source, target_in), target_out, weight)`.
-        length: steps in a chunk.
+        length: steps in a chunk, at least 1.
         loss_of: function of target_out, logits and weight that returns the mean loss,
             called for each chunk.
 
     Returns:
         List of tensors, one for each trainable variable of `seq2seq.training`. With a
         `length` of at least the target's they are those without truncation.
+
+    Raises:
+        ValueError: if `length` is no whole number of at least 1.
     """
+    check_whole("length", length, 1)
     (source, target_in), target_out, weight = batch
     variables = [v.value for v in seq2seq.training.trainable_variables]
     tokens = tf.reduce_sum(weight)
@@ -74,7 +80,7 @@ def truncated(seq2seq, batch, length, loss_of):
             tape.watch([state[name] for name in floats])
             logits, after = seq2seq.chunk([piece[0], state], training=True)
             mean = loss_of(piece[1], logits, piece_weight)
-            loss = mean * tf.reduce_sum(piece_weight) / tokens
+            loss = mean * tf.math.divide_no_nan(tf.reduce_sum(piece_weight), tokens)
         of_variables, of_state = tape.gradient(
             loss,
             (variables, [state[name] for name in floats]),

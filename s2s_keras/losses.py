@@ -99,7 +99,13 @@ class CrossEntropy(keras.losses.Loss):
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
 class TokenLoss(keras.metrics.Mean):
-    """Mean cross-entropy per real token since the last reset, in nats."""
+    """Mean cross-entropy per real token since the last reset, in nats.
+
+    Call arguments:
+        target_out: ids `(batch, length)`.
+        logits: floats `(batch, length, vocabulary)`.
+        sample_weight: `(batch, length)`, 1 at tokens, 0 at padding; None counts all.
+    """
 
     def __init__(self, name="loss", **kwargs):
         super().__init__(name=name, **kwargs)
@@ -111,7 +117,10 @@ class TokenLoss(keras.metrics.Mean):
 
 @keras.saving.register_keras_serializable(package="s2s_keras")
 class TokenAccuracy(keras.metrics.Mean):
-    """Share of real tokens whose logit is the largest, since the last reset."""
+    """Share of real tokens that a greedy choice finds, since the last reset.
+
+    Of equal logits the first one is chosen. Call arguments: see `TokenLoss`.
+    """
 
     def __init__(self, name="accuracy", **kwargs):
         super().__init__(name=name, **kwargs)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 
 import numpy as np
+
+from s2s_keras.arguments import check_list
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +32,16 @@ class Pair:
     target: str
     alignment: tuple[tuple[int, int], ...] | None = None
     possible: tuple[tuple[int, int], ...] = ()
+
+
+def listed_pairs(pairs: Iterable[Pair]) -> list[Pair]:
+    """Returns pairs as a list; raises TypeError if anything in it is no `Pair`."""
+    check_list("pairs", pairs)
+    pairs = list(pairs)
+    for index, pair in enumerate(pairs):
+        if not isinstance(pair, Pair):
+            raise TypeError(f"pairs[{index}] must be a Pair. Received: {pair!r}")
+    return pairs
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterator, Sequence
 from rouge_score.rouge_scorer import RougeScorer
 
 from s2s_keras.arguments import check_list, check_whole
+from s2s_keras.text import SPACE
 
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+")
-_SPACE = "▁"  # what a tokenizer's tokens begin with
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,7 +165,7 @@ def copy_accuracy(
     """
     hypotheses, references = _checked(hypotheses=hypotheses, references=references)
     check_list("vocabulary", vocabulary)
-    known = {word.removeprefix(_SPACE) for word in vocabulary}
+    known = {word.removeprefix(SPACE) for word in vocabulary}
     found = total = 0
     for hypothesis, reference in zip(hypotheses, references, strict=True):
         unknown = Counter(word for word in reference.split() if word not in known)

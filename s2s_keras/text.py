@@ -15,7 +15,7 @@ import tokenizers
 from tokenizers import models, normalizers, pre_tokenizers, trainers
 
 from s2s_keras import vectors
-from s2s_keras.arguments import is_whole
+from s2s_keras.arguments import check_choice, is_whole
 
 PAD, SOS, EOS, UNK = 0, 1, 2, 3
 SPECIAL_TOKENS = ("<pad>", "<sos>", "<eos>", "<unk>")
@@ -84,8 +84,7 @@ class Tokenizer:
                 `vocabulary_size` leaves no room beside the special tokens.
         """
         texts = _checked_texts(texts)
-        if kind not in KINDS:
-            raise ValueError(f"kind must be one of {KINDS}. Received: {kind!r}.")
+        check_choice("kind", kind, KINDS)
         _check_vocabulary_size(vocabulary_size)
         library = _untrained(kind)
         pieces = Counter()
@@ -198,8 +197,15 @@ class Tokenizer:
 
         Args:
             path: the file; it is replaced if it exists.
+
+        Raises:
+            FileNotFoundError: there is no such folder.
         """
         path = pathlib.Path(path)
+        if not path.parent.is_dir():
+            raise FileNotFoundError(
+                f"path must lead into a folder that is there. Received: '{path}'."
+            )
         content = {
             "format": _FORMAT,
             "kind": self.kind,

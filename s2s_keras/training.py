@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import functools
 import json
-import math
 import os
 import pathlib
 
@@ -551,7 +550,7 @@ def _check(
             "learning_rate",
             learning_rate,
             "of at least 0",
-            lambda rate: 0 <= rate < math.inf,
+            lambda rate: rate >= 0,
         )
     if clip_norm is not None:
         check_number("clip_norm", clip_norm, "above 0", lambda norm: norm > 0)

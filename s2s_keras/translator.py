@@ -17,7 +17,7 @@ import numpy as np
 from s2s_keras import batches, models
 from s2s_keras.arguments import as_python, check_whole
 from s2s_keras.decoding import beam_search, greedy, sample, score
-from s2s_keras.records import Pair, Translation
+from s2s_keras.records import Translation, listed_pairs
 from s2s_keras.text import EOS, SOS, SPACE, UNK, Tokenizer, check_text
 
 DECODINGS = {"greedy": greedy, "beam_search": beam_search, "sample": sample}
@@ -150,17 +150,13 @@ class Translator:
             its tokens.
 
         Raises:
-            TypeError: if `pairs` holds anything but `Pair`, or a text is no str.
+            TypeError: if `pairs` holds anything but a `Pair`, or a text is no str.
             ValueError: if a source cannot be translated (see `translate`), a target
                 holds no token or is no valid Unicode, or the model's weights are not
                 finite.
         """
-        pairs = list(pairs)
+        pairs = listed_pairs(pairs)
         for number, pair in enumerate(pairs):
-            if not isinstance(pair, Pair):
-                raise TypeError(
-                    f"pairs[{number}] must be a Pair. Received: {_shortened(pair)}"
-                )
             check_text(pair.target, f"pairs[{number}].target")
         sources = self._checked([pair.source for pair in pairs], "pairs[{}].source")
         targets = [

@@ -79,6 +79,14 @@ def for_words(
         name_or_path: where the vectors are.
         words: the words by id; None for an id that stands for no word.
         seed: of the rows without a vector.
+
+    Returns:
+        `WordVectors`, one row a word.
+
+    Raises:
+        FileNotFoundError, ImportError: as of `read`.
+        ValueError: `seed` is no whole number of at least 0, no word has a vector, or a
+            file holds none that can be read.
     """
     check_whole("seed", seed, 0)
     spellings = [dict.fromkeys([word, word.lower()]) if word else () for word in words]
@@ -115,6 +123,11 @@ def read(
 
     Returns:
         A float32 array `(embedding_dim,)` for each word that the source holds.
+
+    Raises:
+        FileNotFoundError: `name_or_path` is neither.
+        ImportError: the package is not installed.
+        ValueError: a line of the file is no word with its vector.
     """
     if name_or_path in PACKAGES:
         return _read_package(PACKAGES[name_or_path], words)

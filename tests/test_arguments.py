@@ -44,6 +44,8 @@ def test_what_fits_passes(check, value, limits):
         (check_number, "1", POSITIVE, "a number above 0"),
         (check_number, True, POSITIVE, "a number above 0"),
         (check_number, float("nan"), POSITIVE, "a number above 0"),
+        (check_number, float("inf"), POSITIVE, "a number above 0"),
+        (check_number, np.float32("inf"), POSITIVE, "a number above 0"),
         (check_number, np.array([1.0, 2.0]), POSITIVE, "a number above 0"),
     ],
 )

@@ -608,6 +608,15 @@ def test_a_query_or_a_mask_of_the_wrong_rank_is_refused(query, mask, symbolic):
         DotAttention()(query, memory, mask)
 
 
+@every_layer
+@pytest.mark.parametrize("columns", [1, SOURCE - 1])
+def test_a_mask_of_another_length_is_refused(name, columns):
+    query, memory = normal(3, QUERY), normal(3, SOURCE, QUERY)
+    message = rf"memory_mask must be as long as memory.*\(3, 7, 5\).*\(3, {columns}\)"
+    with pytest.raises(ValueError, match=message):
+        new(name)(query, memory, np.ones((3, columns), bool))
+
+
 @pytest.mark.parametrize("window", [0, -1, 2.0, None])
 @pytest.mark.parametrize(
     "layer_class", [LocalMonotonicAttention, LocalPredictiveAttention]

@@ -418,6 +418,11 @@ def test_the_fingerprint_tells_items_and_places_apart():
             r"examples\[1\].target must hold places from 0 to 2, .* \[0, 3\]",
         ),
         ([Pointing(POINTS[0].source, (-1,))], None, r"examples\[0\].target .* \[-1\]"),
+        (
+            [Pointing(POINTS[0].source, (1.0,))],
+            None,
+            r"examples\[0\].target .* \[1.0\]",
+        ),
     ],
     ids=str,
 )
@@ -430,6 +435,36 @@ def test_what_cannot_be_pointed_at_is_named(examples, tokenizer, message):
 
 
 # Bad input
+
+
+@pytest.mark.parametrize(
+    "pairs, message",
+    [
+        ([Pair("s1", "t1"), ("s1", "t1")], r"pairs\[1\] must be a Pair. .*'t1'"),
+        (None, "pairs must be a list. Received: None"),
+        ([Pair(None, "t1")], r"pairs\[0\].source must be a string. Received: None"),
+        ([Pair("s1", 3)], r"pairs\[0\].target must be a string. Received: 3"),
+    ],
+)
+def test_what_are_no_pairs_of_texts_is_named(pairs, message):
+    with pytest.raises(TypeError, match=message):
+        make(pairs=pairs)
+
+
+def test_one_string_is_no_list_of_texts():
+    for read in (
+        lambda: batches.sources("s1 s2", SOURCE),
+        lambda: batches.copying_sources("s1 s2", SOURCE, TARGET),
+        lambda: batches.pointing_sources(["of"], FROM),
+    ):
+        with pytest.raises(TypeError, match="must be a list. Received: one string"):
+            read()
+
+
+def test_texts_may_come_one_by_one_or_as_an_array():
+    expected = batches.sources(["s1", "s2"], SOURCE)
+    for texts in (iter(["s1", "s2"]), np.array(["s1", "s2"])):
+        np.testing.assert_array_equal(batches.sources(texts, SOURCE), expected)
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,6 @@ def test_a_memory_in_steps_is_one_model_and_alone_it_is_many(few_pairs, monkeypa
         found = as_stored(memory.train_and_measure(settings, 0))
         assert len(made) == models
         assert found["by_length"].keys() == {"5", "10"}
-        assert len(found["gradient_ratios"]) == 2
         for measured in found["by_length"].values():
             assert measured["epochs"] == len(measured["gradient_norms"]) == 1
             assert 0 <= measured["valid"] <= 1 and 0 <= measured["test"] <= 1
@@ -205,14 +204,13 @@ def metric(value):
 
 MADE_UP = {
     "memory": lambda settings, seed: {
-        "gradient_ratios": [0.5] * len(corpora.memory.LENGTHS),
         "by_length": {
             str(length): {"test": 0.5 + seed / 10} for length in settings["lengths"]
         },
     },
     "initialization": lambda settings, seed: {
-        "valid_losses": [2.0, 0.9, 0.4 + seed],
-        "alignment_error_rates": [0.5, 0.4, 0.3],
+        "valid_losses": [2.0, 0.9, 0.4 + seed, 0.3],
+        "alignment_error_rates": [0.5, 0.4, 0.3, 0.2],
         "alignment_error_rate": 0.25,
         "exact_match": 0.5,
         "perplexity": 2.0,
@@ -272,12 +270,6 @@ def test_lengths_that_were_not_tried_have_no_number(made_up):
     assert shares["rnn, alone"][1] == [60.0] * 5 + [None]
 
 
-def test_gradients_of_every_start_are_a_literal(made_up):
-    found = value(memory_tables.gradients())
-    assert found.keys() == {"words", *memory_tables.STARTS}
-    assert found["gru"] == [[0.5] * len(found["words"])] * 2
-
-
 def test_steps_to_a_loss_are_those_of_the_first_measurement_below_it(made_up):
     every = initialization.EVERY
     row = rows(initialization_tables.scores())[0]
@@ -290,7 +282,11 @@ def test_examples_are_the_translations_after_the_first_epoch(made_up):
     (example,) = value(initialization_tables.examples())
     assert example["embeddings at 0.029"] == "you 0" and example["target"] == "I"
     curves = value(initialization_tables.curves())
-    assert curves["embeddings at 1"]["losses"][1] == [2.0, 0.9, 1.4]
+    assert curves["every"] == 2 * initialization.EVERY
+    assert curves["embeddings at 1"] == {
+        "losses": [[0.9, 0.3]] * 2,
+        "error_rates": [[0.4, 0.2]] * 2,
+    }
 
 
 def test_long_sources_are_counted_together(made_up):

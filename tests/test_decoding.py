@@ -15,6 +15,7 @@ from s2s_keras.models import Seq2Seq
 from s2s_keras.text import EOS, PAD, SOS
 
 VOCABULARY = 12
+INTEGERS = ("int64", "int32", "int16", "uint8", "uint32")
 SURE = 3.0
 # The logarithm of the probability of a logit of 3 among eleven of 0.
 SURE_SCORE = SURE - np.log(np.exp(SURE) + VOCABULARY - 1)
@@ -106,9 +107,11 @@ def test_the_search_stops_as_soon_as_every_row_has_ended():
 
 def test_lists_and_integers_of_any_size_are_sources_too():
     rows = [[4, 5, EOS], [6, EOS, PAD]]
-    for source in (rows, np.int64(rows), np.int32(rows), tf.constant(rows)):
+    for source in (rows, *map(np.array(rows).astype, INTEGERS), tf.constant(rows)):
         found = decoding.greedy(copier.seq2seq, source, 5)
         np.testing.assert_array_equal(found.tokens, rows)
+        scored = decoding.score(copier.seq2seq, source, source)
+        np.testing.assert_array_equal(scored.tokens, rows)
 
 
 def test_a_dict_of_tensors_is_a_source():

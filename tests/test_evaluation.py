@@ -373,6 +373,8 @@ def test_alignment_names_what_does_not_fit():
             score(pair)
     with pytest.raises(ValueError, match="unaligned must be .*'drop'"):
         score(unaligned="drop")
+    with pytest.raises(TypeError, match=r"pairs\[0\] must be a Pair. Received: 'a'"):
+        score("a")
     with pytest.raises(ValueError, match="at least one sure link. Received: 0 pairs"):
         evaluation.alignment_error_rate([], [])
     with pytest.raises(ValueError, match="at least one sure link"):
@@ -422,6 +424,8 @@ def test_bad_input_is_named(metric):
 
 
 def test_unknown_settings_are_named():
+    with pytest.raises(ValueError, match=r"unit must be one of.*\[\]"):
+        evaluation.error_rate(["a"], ["a"], unit=[])
     with pytest.raises(ValueError, match="unit must be one of.*'letter'"):
         evaluation.error_rate(["a"], ["a"], "letter")
     with pytest.raises(ValueError, match="tokenize must be one of.*'words'"):

@@ -130,6 +130,19 @@ def test_a_model_that_points_or_copies_may_be_truncated(
     assert any(differ(truncated(model, batch, 2), whole))
 
 
+@pytest.mark.parametrize("length", [0, -1, 2.0, None])
+def test_a_chunk_without_a_step_is_refused(length, shared_model, batch):
+    with pytest.raises(ValueError, match="length must be a whole number of at least 1"):
+        truncated(shared_model(**FAMILIES[0]), batch, length)
+
+
+def test_a_batch_without_weight_has_no_gradient(shared_model, batch):
+    model = shared_model(**FAMILIES[0])
+    inputs, target_out, weight = batch
+    for found in truncated(model, (inputs, target_out, 0.0 * weight), 2):
+        assert not np.any(found)
+
+
 @pytest.mark.parametrize("length", [8, 1_000])
 def test_a_chunk_may_be_longer_than_the_target(length, shared_model, batch):
     model = shared_model(**FAMILIES[0])
@@ -350,3 +363,8 @@ def test_little_reaches_the_first_of_fifty_words_through_a_plain_rnn():
     norms = gradients.at_source(model, batch)
     assert norms.shape == (16, 51)
     assert (norms[:, 0] < 1e-3 * norms[:, -1]).all()
+    # Its square is no float32 any more, but the norm is not 0.
+    kernel = model.training.get_layer("encoder_1").recurrent.cell.recurrent_kernel
+    kernel.assign(0.5 * kernel)
+    norms = gradients.at_source(model, batch)
+    assert (0.0 < norms[:, 0]).all() and (norms[:, 0] < 1e-19).all()

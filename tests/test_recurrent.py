@@ -340,6 +340,17 @@ def test_the_recurrent_matrix_and_the_forget_gate_start_as_asked(layer_class, ce
 
 
 @every_layer
+def test_an_unknown_cell_is_named(layer_class):
+    with pytest.raises(ValueError, match="cell must be one of .*'lstm'.*: 'LSTM'"):
+        layer_class("LSTM", UNITS)
+
+
+def test_a_single_step_without_a_state_is_refused():
+    with pytest.raises(ValueError, match="initial_state must be given for a single"):
+        Recurrent("lstm", UNITS)(normal(BATCH, FEATURES))
+
+
+@every_layer
 def test_a_residual_of_another_size_is_refused(layer_class):
     units = output_units(layer_class)
     layer = layer_class("gru", UNITS, residual=True)

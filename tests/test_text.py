@@ -305,6 +305,11 @@ def test_save_and_load_give_an_equal_tokenizer(kind, tmp_path):
     assert loaded != "a string"
 
 
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="path must lead .* '.*gone/one.json'"):
+        TOKENIZERS["word"].save(tmp_path / "gone" / "one.json")
+
+
 def test_an_interrupted_save_leaves_the_old_file(tmp_path, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt

@@ -22,13 +22,14 @@ def as_source(source):
 
 
 def rows(source):
+    """Returns how many rows a source has."""
     return tf.nest.flatten(source)[0].shape[0]
 
 
 def as_tensor(values):
-    """Returns a tensor; int64, NumPy's integer, becomes the models' int32."""
+    """Returns a tensor; integers of any size become the models' int32."""
     tensor = tf.convert_to_tensor(values)
-    return tf.cast(tensor, tf.int32) if tensor.dtype == tf.int64 else tensor
+    return tf.cast(tensor, tf.int32) if tensor.dtype.is_integer else tensor
 
 
 def of_any_shape(structure):

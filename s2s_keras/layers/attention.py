@@ -84,7 +84,7 @@ class Attention(keras.layers.Layer):
         self.built = True
 
     def call(self, query, memory, memory_mask, keys=None, position=None):
-        self._check_ranks(query.shape, memory_mask.shape)
+        self._check_mask(query.shape, memory.shape, memory_mask.shape)
         memory = ops.cast(memory, self.compute_dtype)
         single = len(query.shape) == 2
         queries = query[:, None, :] if single else query
@@ -102,7 +102,7 @@ class Attention(keras.layers.Layer):
 
     def compute_output_spec(self, query, memory, memory_mask, *_, **__):
         self._check(query.shape, memory.shape)
-        self._check_ranks(query.shape, memory_mask.shape)
+        self._check_mask(query.shape, memory.shape, memory_mask.shape)
         steps = query.shape[:-1]
         return (
             keras.KerasTensor((*steps, memory.shape[-1]), dtype=self.compute_dtype),
@@ -123,12 +123,19 @@ class Attention(keras.layers.Layer):
                 "GeneralAttention."
             )
 
-    def _check_ranks(self, query_shape, mask_shape):
+    def _check_mask(self, query_shape, memory_shape, mask_shape):
         if len(mask_shape) != 2 or len(query_shape) not in (2, 3):
             raise ValueError(
                 "query must be (batch, units) or (batch, target_length, units) and "
                 "memory_mask (batch, source_length). Received: query with shape "
                 f"{tuple(query_shape)}, memory_mask with shape {tuple(mask_shape)}"
+            )
+        lengths = memory_shape[1], mask_shape[1]
+        if None not in lengths and lengths[0] != lengths[1]:
+            raise ValueError(
+                "memory_mask must be as long as memory, (batch, source_length). "
+                f"Received: memory with shape {tuple(memory_shape)}, memory_mask with "
+                f"shape {tuple(mask_shape)}"
             )
 
     @property

@@ -33,7 +33,7 @@ class Pointer(AdditiveAttention):
     """
 
     def call(self, query, memory, memory_mask, keys=None, pointed=None):
-        self._check_ranks(query.shape, memory_mask.shape)
+        self._check_mask(query.shape, memory.shape, memory_mask.shape)
         single = len(query.shape) == 2
         queries = query[:, None, :] if single else query
         keys = self.keys_of(ops.cast(memory, self.precise)) if keys is None else keys

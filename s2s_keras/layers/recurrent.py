@@ -9,6 +9,7 @@ A *state* is a list of tensors `(batch, units)`: `[hidden]` for `"rnn"` and `"gr
 import keras
 from keras import ops
 
+from s2s_keras.arguments import check_choice
 from s2s_keras.layers.padding import ReverseSequence
 
 CELLS = {
@@ -55,6 +56,7 @@ class Reader(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        check_choice("cell", cell, tuple(CELLS))
         self.cell = cell
         self.units = units
         self.residual = residual
@@ -130,7 +132,8 @@ class Recurrent(Reader):
         real input.
 
     Raises:
-        ValueError: if `residual` meets inputs of another size than the outputs.
+        ValueError: if `cell` is unknown, a single step comes without a state, or
+            `residual` meets inputs of another size than the outputs.
     """
 
     def __init__(self, cell, units, *args, **kwargs):
@@ -157,6 +160,10 @@ class Recurrent(Reader):
 
     def call(self, inputs, initial_state=None, sequence_mask=None, training=False):
         if len(inputs.shape) == 2:
+            if initial_state is None:
+                raise ValueError(
+                    "initial_state must be given for a single step. Received: None"
+                )
             output, state = self.recurrent.cell(inputs, initial_state, training=False)
             # Keras' SimpleRNN keeps a mask even here, for a batch that is not this one.
             self.recurrent.cell.reset_recurrent_dropout_mask()

@@ -37,7 +37,15 @@ _BUILDERS = {
 
 
 def build(config):
-    """Returns a model with fresh weights from a `Seq2Seq.config`."""
+    """Returns a model with fresh weights.
+
+    Args:
+        config: a `Seq2Seq.config`: the builder's name, and its arguments.
+
+    Raises:
+        TypeError: if the builder has no such argument.
+        ValueError: if the builder is unknown or an argument is out of range.
+    """
     arguments = dict(config)
     name = arguments.pop("builder", None)
     if name not in _BUILDERS:
