@@ -10,7 +10,7 @@ import numpy as np
 from s2s_keras.arguments import is_whole
 from s2s_keras.records import Pointing
 
-FAIL = 0.01  # Vinyals et al. 2015 print no area from this share of failures on
+FAIL = 0.01  # above this share of failures Vinyals et al. 2015 print no area
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,7 +171,12 @@ def _cross(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _checked_points(points: np.ndarray, name: str) -> np.ndarray:
-    points = np.asarray(points, "float64")
+    try:
+        points = np.asarray(points, "float64")
+    except ValueError:
+        raise ValueError(
+            f"{name} must be numbers (count, 2). Received: {points!r}."
+        ) from None
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(
             f"{name} must have the shape (count, 2). Received: {points.shape}."

@@ -12,6 +12,7 @@ import importlib.util
 import itertools
 import math
 import pathlib
+import reprlib
 import unicodedata
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -141,15 +142,9 @@ def length_histogram(
             "lengths must be a dict from labels to lengths. Received: "
             f"{type(lengths).__name__}. Pass {{'source': lengths}}."
         )
-    arrays = {label: np.asarray(values) for label, values in lengths.items()}
-    if not arrays:
+    if not lengths:
         raise ValueError("lengths must hold at least one label. Received: {}.")
-    for label, values in arrays.items():
-        if not values.size or values.dtype.kind not in "iu" or values.min() < 0:
-            raise ValueError(
-                f"lengths[{label!r}] must hold whole numbers from 0, at least one. "
-                f"Received: {values!r}."
-            )
+    arrays = {label: _lengths(label, values) for label, values in lengths.items()}
     shortest = min(int(values.min()) for values in arrays.values())
     longest = max(int(values.max()) for values in arrays.values())
     width = math.ceil((longest - shortest + 1) / 60)  # a bar never cuts a length
@@ -345,6 +340,21 @@ def _add_chinese_font() -> None:
         "installed. Run `pip install mplfonts`.",
         stacklevel=2,
     )
+
+
+def _lengths(label: str, values: Sequence[int]) -> np.ndarray:
+    """Returns the lengths of texts as an array, checked."""
+    try:
+        array = np.asarray(values)
+    except ValueError:  # rows of different lengths
+        array = np.empty(0)
+    is_whole = array.dtype.kind in "iu"
+    if array.ndim != 1 or not array.size or not is_whole or array.min() < 0:
+        raise ValueError(
+            f"lengths[{label!r}] must hold whole numbers from 0, at least one: the "
+            f"length of each text, not its tokens. Received: {reprlib.repr(values)}."
+        )
+    return array
 
 
 def _styled(axes, title, xlabel, ylabel, size=(6.4, 3.6)) -> Axes:

@@ -68,11 +68,11 @@ def evaluate(seq2seq, batches):
 
     Raises:
         TypeError: if `batches` is no dataset.
-        ValueError: if `batches` holds no token, or the model is an ensemble, which has
-            no training graph.
+        ValueError: if `batches` holds no token or has no end, or the model is an
+            ensemble, which has no training graph.
     """
     _check_graph(seq2seq)
-    _check_dataset("batches", batches)
+    _check_batches("batches", batches, {tf.data.INFINITE_CARDINALITY})
     return _evaluate(seq2seq, batches, "batches")
 
 
@@ -149,10 +149,11 @@ def fit(
         its `best_epoch` is the index of the epoch with the lowest `val_loss`.
 
     Raises:
-        TypeError: if `train` or `valid` is no dataset.
+        TypeError: if `train` or `valid` is no dataset, or `callbacks` no list of them.
         ValueError: if `patience` or `keep_best` lack `valid`, an argument is out of
-            range, a dataset has no batch or does not say how many, the model cannot be
-            trained so, or `backup` is no backup or one of another run.
+            range, a dataset has no batch or no end, `train` does not say how many it
+            has, the model cannot be trained so, or `backup` is no backup or one of
+            another run.
     """
     arguments = dict(locals())
     _check(**arguments)
@@ -317,7 +318,8 @@ class _Gradients:
         """Takes the step of the batches since the last; without accumulation, none."""
 
     def _apply(self):
-        self._step([total / self.tokens for total in self.sums])
+        tokens = self.tokens.value
+        self._step([tf.math.divide_no_nan(total.value, tokens) for total in self.sums])
         for variable in [*self.sums, self.tokens]:
             variable.assign(tf.zeros(variable.shape))
 
@@ -534,6 +536,7 @@ def _check(
     truncate,
     patience,
     keep_best,
+    callbacks,
     backup,
     **others,
 ):
@@ -545,6 +548,12 @@ def _check(
     for name in WHOLE:
         check_whole(name, others[name], 1)
     check_switch("keep_best", keep_best)
+    if not isinstance(callbacks, (list, tuple)) or not all(
+        isinstance(callback, keras.callbacks.Callback) for callback in callbacks
+    ):
+        raise TypeError(
+            f"callbacks must be a list of Keras callbacks. Received: {callbacks!r}"
+        )
     if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
         check_number(
             "learning_rate",
@@ -621,7 +630,7 @@ def _check_batches(name, dataset, refused):
     batches = int(dataset.cardinality())
     if batches in refused:
         raise ValueError(
-            f"{name} must be a dataset with a known number of batches, at least one. "
+            f"{name} must be a dataset with at least one batch, and with an end. "
             f"Received: {NO_NUMBER.get(batches, 'no batch')}. Where there is a number "
             "that TensorFlow cannot see, tf.data.experimental.assert_cardinality "
             "states it."

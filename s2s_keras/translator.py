@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from s2s_keras import batches, models
-from s2s_keras.arguments import as_python, check_whole
+from s2s_keras.arguments import as_python, check_choice, check_whole
 from s2s_keras.decoding import beam_search, greedy, sample, score
 from s2s_keras.records import Translation, listed_pairs
 from s2s_keras.text import EOS, SOS, SPACE, UNK, Tokenizer, check_text
@@ -120,10 +120,7 @@ class Translator:
                 or the search finds no translation of a text, since the options forbid
                 every one or the weights are not finite. Then nothing is returned.
         """
-        if decoding not in DECODINGS:
-            raise ValueError(
-                f"decoding must be one of {tuple(DECODINGS)}. Received: {decoding!r}"
-            )
+        check_choice("decoding", decoding, tuple(DECODINGS))
         if replace_unknown and self.source_tokenizer.kind == "subword":
             raise ValueError(
                 "replace_unknown must be False where the source tokenizer is of kind "
@@ -417,8 +414,7 @@ class Translator:
             ValueError: if there is none of this name.
         """
         names = sorted(path.name for path in PRETRAINED.iterdir() if path.is_dir())
-        if name not in names:
-            raise ValueError(f"name must be one of {names}. Received: {name!r}")
+        check_choice("name", name, names)
         return cls.load(PRETRAINED / name)
 
 

@@ -124,7 +124,6 @@ def test_fewer_tasks_are_the_first_of_more():
     more = convex_hull.examples(20, 5, 9, seed=3)
     for one, other in zip(few, more[:5], strict=True):
         assert one.target == other.target and (one.source == other.source).all()
-    assert len(convex_hull.read("convex_hull/10", train=7).train) == 7
 
 
 def test_tasks_are_the_same_on_every_machine():
@@ -135,7 +134,21 @@ def test_tasks_are_the_same_on_every_machine():
     assert digest.hexdigest()[:16] == "2deb6f3f3b56d093"
 
 
-@pytest.mark.parametrize(("least", "most"), [(2, 5), (6, 5)])
-def test_a_hull_needs_three_points(least, most):
-    with pytest.raises(ValueError, match=f"least must be .* received {least} and 5"):
-        convex_hull.examples(1, least, most, seed=0)
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"least": 2}, "least must be a whole number of at least 3. Received: 2"),
+        ({"least": 6}, "most must be a whole number of at least 6. Received: 5"),
+        ({"most": 5.5}, "most must be a whole number of at least 4. Received: 5.5"),
+        ({"count": -1}, "count must be a whole number of at least 0. Received: -1"),
+        ({"seed": None}, "seed must be a whole number of at least 0. Received: None"),
+    ],
+)
+def test_what_makes_no_hull_is_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        convex_hull.examples(**{"count": 1, "least": 4, "most": 5, "seed": 0} | changes)
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(ValueError, match="name must be one of .*: 'convex_hull/7'"):
+        convex_hull.read("convex_hull/7")

@@ -474,6 +474,18 @@ def test_a_bad_line_is_named(write, content, message):
         Corpus.from_tsv(write(content))
 
 
+def test_a_bad_byte_is_counted_from_the_mark_at_the_beginning(write):
+    path = write(b"\xef\xbb\xbfa\tb\nc\td\xff\te\n")
+    with pytest.raises(ValueError, match="line 2: byte 0xff, number 10 of the file"):
+        Corpus.from_tsv(path, encoding="utf-8-sig")
+
+
+def test_links_may_be_lists(write):
+    linked = Pair("我", "I", [[0, 0]], [])
+    corpus = Corpus.from_pairs([linked])
+    assert corpus.train == [Pair("我", "I", ((0, 0),), ())]
+
+
 def test_bad_arguments_for_a_table_are_named(write, tmp_path):
     path = write(b"a\tb\n")
     with pytest.raises(ValueError, match="source_column must be .* received -1"):

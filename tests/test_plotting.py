@@ -139,7 +139,11 @@ def test_length_histogram_loses_no_text(lengths):
 
 
 @pytest.mark.parametrize(
-    "lengths", [{}, {"source": []}, {"source": [1.5]}, {"s": [-1]}]
+    "lengths",
+    [
+        *({}, {"source": []}, {"source": [1.5]}, {"s": [-1]}),
+        *({"ids": [[4, 5], [6, 7]]}, {"ids": [[4, 5], [6]]}, {"one": 5}),
+    ],
 )
 def test_length_histogram_refuses_what_is_no_length(lengths):
     with pytest.raises(ValueError, match="lengths"):

@@ -41,9 +41,22 @@ def test_the_numbers_are_uniform(length):
 def test_fewer_tasks_are_the_first_of_more():
     few, more = sorting.examples(10, 5, seed=3), sorting.examples(30, 5, seed=3)
     assert [task.target for task in few] == [task.target for task in more[:10]]
-    assert len(sorting.read(5, train=50).train) == 50
     first = corpora.load("sorting/5").train[0]
-    assert (sorting.read(5, train=1).train[0].source == first.source).all()
+    assert (sorting.examples(1, 5, seed=0)[0].source == first.source).all()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ((1, 0, 0), "length must be a whole number of at least 1. Received: 0"),
+        ((1, 2.5, 0), "length must be a whole number of at least 1. Received: 2.5"),
+        ((-1, 5, 0), "count must be a whole number of at least 0. Received: -1"),
+        ((1, 5, "0"), "seed must be a whole number of at least 0. Received: '0'"),
+    ],
+)
+def test_what_cannot_be_sorted_is_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        sorting.examples(*arguments)
 
 
 def test_tasks_are_the_same_on_every_machine():

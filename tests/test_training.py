@@ -450,6 +450,19 @@ def test_accumulated_batches_make_the_step_of_one_large_batch(accumulate):
         )
 
 
+def test_a_step_of_padding_alone_changes_no_weight():
+    """As the last one of an epoch of three batches, of which two make a step."""
+    ((inputs, target_out, weight), *_) = in_order(2)
+    three = [(inputs, target_out, share * weight) for share in (1.0, 1.0, 0.0)]
+    batches_of = tf.data.Dataset.from_generator(
+        lambda: iter(three), output_signature=in_order(2).element_spec
+    ).apply(tf.data.experimental.assert_cardinality(3))
+    model = quick_model()
+    training.fit(model, batches_of, epochs=1, accumulate=2, clip_norm=None)
+    for found in model.training.get_weights():
+        assert np.isfinite(found).all()
+
+
 # The average of the weights
 
 
@@ -911,6 +924,17 @@ def test_bad_arguments_are_named(arguments, message):
     arguments = {"train": dataset(), "epochs": 1} | arguments
     with pytest.raises(ValueError, match=message):
         training.fit(quick_model(), **arguments)
+
+
+@pytest.mark.parametrize("callbacks", [None, keras.callbacks.Callback(), [print]])
+def test_what_are_no_callbacks_is_named(callbacks):
+    with pytest.raises(TypeError, match="callbacks must be a list of Keras callbacks"):
+        training.fit(quick_model(), dataset(), epochs=1, callbacks=callbacks)
+
+
+def test_a_dataset_without_an_end_is_not_measured():
+    with pytest.raises(ValueError, match="batches must .* a dataset without an end"):
+        training.evaluate(quick_model(), dataset().repeat())
 
 
 @pytest.mark.parametrize("name", ["train", "valid"])

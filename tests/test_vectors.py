@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from s2s_keras import models, training, vectors
+from s2s_keras import decoding, models, training, vectors
 from s2s_keras.layers import TiedEmbedding
 from s2s_keras.text import EOS, PAD, SOS, UNK, Tokenizer, load_vectors
 
@@ -295,6 +295,8 @@ def test_a_matrix_that_does_not_fit_is_refused_and_nothing_is_changed(fresh_mode
         ("source", good, r"matrix must be .*source.*\(11, 5\).*\(13, 5\)"),
         ("target", good[0], r"\(13, 5\).*\(5,\)"),
         ("target", np.where(good > 1, np.nan, good), "finite"),
+        ("target", [["a"]], "matrix must be numbers .* Received: list"),
+        ("target", {"matrix": good}, "matrix must be numbers .* Received: dict"),
         ("encoder", good, "side must be one of.*'encoder'"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -304,6 +306,8 @@ def test_a_matrix_that_does_not_fit_is_refused_and_nothing_is_changed(fresh_mode
         models.set_embedding(pointing, "source", np.ones((6, 3)))
     with pytest.raises(ValueError, match="trainable must be True or False"):
         models.set_embedding(model, "target", good, trainable="frozen")
+    with pytest.raises(ValueError, match="seq2seq must be a single model"):
+        models.set_embedding(decoding.ensemble([model]), "target", good)
     for weight, old in zip(model.training.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, old)
 

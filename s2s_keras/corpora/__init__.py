@@ -74,6 +74,8 @@ def is_here(name: str) -> bool:
 
     Raises:
         TypeError, ValueError: `name` is none of `names()`.
+        ValueError: a file in the folder that S2S_KERAS_DATA names is not the published
+            one.
     """
     _check(name)
     of_that_name = (path for path in downloads.FILES if path.split("/")[0] == name)

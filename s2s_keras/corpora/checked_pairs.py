@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -63,7 +62,11 @@ def checked_pairs(pairs: Iterable[Pair | tuple[str, str]]) -> list[Pair]:
             )
         source = checked_text(pair.source, f"The source of pairs[{index}]")
         target = checked_text(pair.target, f"The target of pairs[{index}]")
-        checked.append(dataclasses.replace(pair, source=source, target=target))
+        alignment = pair.alignment  # links from JSON are lists, which have no hash
+        if alignment is not None:
+            alignment = tuple(map(tuple, alignment))
+        possible = tuple(map(tuple, pair.possible))
+        checked.append(Pair(source, target, alignment, possible))
     return checked
 
 
@@ -116,10 +119,12 @@ def _decoded(path: Path, encoding: str) -> str:
             f"encoding must be one that Python knows, received {encoding!r}."
         ) from None
     except UnicodeDecodeError as error:
-        line = len(re.findall(rb"\r\n|\r|\n", content[: error.start])) + 1
+        # "utf-8-sig" counts from behind the byte order mark.
+        start = error.start + len(content) - len(error.object)
+        line = len(re.findall(rb"\r\n|\r|\n", content[:start])) + 1
         raise ValueError(
             f"{path}, line {line}: byte "
-            f"0x{content[error.start]:02x}, number {error.start} of the file, is not "
+            f"0x{content[start]:02x}, number {start} of the file, is not "
             f"valid {encoding} ({error.reason}). Save the file as UTF-8, or name its "
             "encoding, such as encoding='gb18030'."
         ) from None

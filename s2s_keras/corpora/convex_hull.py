@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from s2s_keras.arguments import check_choice, check_whole
 from s2s_keras.corpora.corpus import Corpus
 from s2s_keras.records import Pointing
 
@@ -26,16 +27,18 @@ SIZES = (20_000, 1_000, 1_000)  # tasks: train, valid, test
 MARGIN = 1e-6
 
 
-def read(name: str, train: int = SIZES[0]) -> Corpus:
+def read(name: str) -> Corpus:
     """Returns tasks to find a convex hull.
 
     Args:
         name: a key of `RANGES`.
-        train: how many tasks there are to learn from. More of them begin with the
-            same ones.
+
+    Raises:
+        ValueError: `name` is none.
     """
+    check_choice("name", name, tuple(RANGES))
     least, most = RANGES[name]
-    _, valid, test = SIZES
+    train, valid, test = SIZES
     return Corpus(
         train=examples(train, least, most, seed=0),
         valid=examples(valid, least, most, seed=1),
@@ -62,13 +65,12 @@ def examples(count: int, least: int, most: int, seed: int) -> list[Pointing]:
         The tasks: sources are read-only float32 arrays `(points, 2)`.
 
     Raises:
-        ValueError: `least` is below 3 or above `most`.
+        ValueError: `least` is below 3 or above `most`, or a number is not whole.
     """
-    if not 3 <= least <= most:
-        raise ValueError(
-            "least must be at least 3, and most at least as great, received "
-            f"{least} and {most}."
-        )
+    check_whole("count", count, 0)
+    check_whole("least", least, 3)
+    check_whole("most", most, least)
+    check_whole("seed", seed, 0)
     from scipy.spatial import ConvexHull  # a slow import, for this corpus alone
 
     draw = np.random.default_rng([least, most, seed])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from s2s_keras.arguments import check_whole
 from s2s_keras.corpora.corpus import Corpus
 from s2s_keras.records import Pointing
 
@@ -15,15 +16,9 @@ LENGTHS = (5, 10, 15)  # numbers to sort
 SIZES = (20_000, 1_000, 1_000)  # tasks: train, valid, test
 
 
-def read(length: int, train: int = SIZES[0]) -> Corpus:
-    """Returns tasks to sort `length` numbers.
-
-    Args:
-        length: how many numbers a task has.
-        train: how many tasks there are to learn from. More of them begin with the
-            same ones.
-    """
-    _, valid, test = SIZES
+def read(length: int) -> Corpus:
+    """Returns tasks to sort `length` numbers, at least one; see `examples`."""
+    train, valid, test = SIZES
     return Corpus(
         train=examples(train, length, seed=0),
         valid=examples(valid, length, seed=1),
@@ -44,7 +39,13 @@ def examples(count: int, length: int, seed: int) -> list[Pointing]:
 
     Returns:
         The tasks: sources are read-only float32 arrays `(length, 1)`.
+
+    Raises:
+        ValueError: a number is not whole, or below 0, or `length` below 1.
     """
+    check_whole("count", count, 0)
+    check_whole("length", length, 1)
+    check_whole("seed", seed, 0)
     draw = np.random.default_rng([length, seed])
     tasks = []
     while len(tasks) < count:

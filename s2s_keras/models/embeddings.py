@@ -30,10 +30,16 @@ def set_embedding(
 
     Raises:
         ValueError: `side` is none or one whose words the model does not embed, or
-            `matrix` has another shape or holds something that is not finite.
+            `matrix` is no array of finite numbers of that shape, or the model is an
+            ensemble.
     """
     check_choice("side", side, SIDES)
     check_switch("trainable", trainable)
+    if seq2seq.training is None:
+        raise ValueError(
+            "seq2seq must be a single model. Received: an ensemble, to whose members "
+            "vectors can be given."
+        )
     layers = {layer.name: layer for layer in seq2seq.training.layers}
     layer = layers.get(f"{side}_embedding")
     if not hasattr(layer, "embeddings"):
@@ -42,7 +48,13 @@ def set_embedding(
             f"a model of the builder {seq2seq.config.get('builder')!r}"
         )
     variable = layer.embeddings
-    matrix = np.asarray(matrix, dtype="float32")
+    try:
+        matrix = np.asarray(matrix, dtype="float32")
+    except (TypeError, ValueError):
+        raise ValueError(
+            "matrix must be numbers (vocabulary, embedding_dim), such as "
+            f"text.load_vectors(…).matrix. Received: {type(matrix).__name__}"
+        ) from None
     if matrix.shape != tuple(variable.shape):
         raise ValueError(
             f"matrix must be (vocabulary, embedding_dim), for the {side} embedding of "
