@@ -74,16 +74,28 @@ clean: ## delete the environments and everything that the commands made
 	rm -rf .venv .venv-* build dist .hypothesis .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# The file says what it was made with, so that other PINS make the environment anew.
+# A PYTHON that is named, and is of another version, makes the environment anew.
+VERSION_OF = $(shell $(1) -c 'import sys; print(*sys.version_info[:2])' 2>/dev/null)
+ANEW :=
+ifneq ($(origin PYTHON),file)
+ifneq ($(wildcard $(VENV)/pyvenv.cfg),)
+ifneq ($(call VERSION_OF,$(PYTHON)),$(call VERSION_OF,$(PY)))
+ANEW := --clear
+endif
+endif
+endif
+
+# The file says what it was made with, so that other PINS have pip run again.
 # Python compiles what it imports, a small part of what pip would compile beforehand.
-ifneq ($(shell test -x $(PY) && cat $(READY) 2>/dev/null),ready $(PINS))
+ifneq ($(ANEW)$(shell test -x $(PY) && cat $(READY) 2>/dev/null),ready $(PINS))
 .PHONY: $(READY)
 endif
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' \
 	|| { echo "'$(PYTHON)' is not a Python from 3.10 to 3.13, for which TensorFlow is" \
 	"made. Name one that is: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; } >&2
-	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) \
+	@{ test -z "$(ANEW)" && $(PY) -m pip --version >/dev/null 2>&1; } \
+	|| $(PYTHON) -m venv $(ANEW) $(VENV) \
 	|| { echo "'$(PYTHON) -m venv $(VENV)' failed. Delete $(VENV) and try again; on" \
 	"Debian and Ubuntu first: apt install python3-venv"; exit 1; } >&2
 	@echo "Installing what requirements.txt lists into $(VENV); this takes minutes."

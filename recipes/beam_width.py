@@ -7,6 +7,7 @@ Translates Multi30k's validation sentences with the model that comes with the pa
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import time
 
@@ -31,6 +32,7 @@ RUNS = {
 
 def main() -> None:
     """Measures what is not in the results yet."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     translator = Translator.pretrained(NAME)
     pairs = corpora.load(NAME).valid
     results = ResultsFile("beam_width", 0)

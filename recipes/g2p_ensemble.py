@@ -7,6 +7,7 @@ The seeds' models are in `recipes/made/` once `python -m recipes.g2p --seed N` h
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 
@@ -21,6 +22,7 @@ RUNS = {"together": {**g2p.BASE, "seeds": list(MEMBERS)}}
 
 def main() -> None:
     """Measures what is not in the results of the recipe yet."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     results = ResultsFile("g2p_ensemble", 0)
     ((name, settings),) = RUNS.items()
     if results.has(name, settings):

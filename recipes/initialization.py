@@ -5,9 +5,6 @@
 needs some 10 minutes of one CPU core. All runs train the same model on `phrasebook`
 and differ in what its weights start from. The validation loss is taken after every
 `EVERY` batches, so the number of steps to a given loss is that fine.
-
-The first sentences of the test pairs are translated after the first epoch, too: a
-small embedding leaves the model at the level of a language model for a while.
 """
 
 from __future__ import annotations
@@ -21,7 +18,6 @@ from s2s_keras import corpora, evaluation, training
 
 EVERY = 50  # batches between two measurements
 MEASURED = 200  # validation pairs
-SHOWN = 12  # test sentences translated after each epoch
 MODEL = {
     "builder": "attention_seq2seq",
     "cell": "lstm",
@@ -63,20 +59,18 @@ def train_and_measure(settings: dict, seed: int) -> dict:
     followed = Followed(
         translator, corpus.valid[: settings["measured"]], settings["every"]
     )
-    shown = Shown(translator, corpus.test[:SHOWN])
     steps = settings["epochs"] * train.report.batches
     training.fit(
         translator.seq2seq,
         train,
         epochs=settings["epochs"],
         learning_rate=warmup_cosine(settings["learning_rate"], steps),
-        callbacks=[followed, shown],
+        callbacks=[followed],
     )
     aligned = [found.weights for found in translator.align(corpus.test)]
     return {
         "valid_losses": followed.losses,
         "alignment_error_rates": followed.error_rates,
-        "examples": shown.examples,
         "exact_match": evaluation.exact_match(
             small_runs.translations(translator, corpus.test),
             [pair.target for pair in corpus.test],
@@ -109,28 +103,6 @@ class Followed(keras.callbacks.Callback):
             score = evaluation.alignment_error_rate(aligned, self.pairs)
             self.losses.append(measured.loss)
             self.error_rates.append(score.error_rate)
-
-
-class Shown(keras.callbacks.Callback):
-    """Translates some sentences after every epoch.
-
-    Attributes:
-        examples: a list of dicts, one a sentence: "source", "target", and in
-            "translations" one text an epoch.
-    """
-
-    def __init__(self, translator, pairs):
-        super().__init__()
-        self.translator, self.pairs = translator, pairs
-        self.examples = [
-            {"source": pair.source, "target": pair.target, "translations": []}
-            for pair in pairs
-        ]
-
-    def on_epoch_end(self, epoch, logs=None):
-        texts = small_runs.translations(self.translator, self.pairs)
-        for example, text in zip(self.examples, texts, strict=True):
-            example["translations"].append(text)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ DRAWN = (
     *("embeddings at 0.125", "embeddings at 0.029"),
 )
 EVERY = 2  # which of the measurements are drawn, so that a row fits the line
-EXAMPLES = 4  # sentences whose translations are shown
 
 
 def scores() -> str:
@@ -77,26 +76,6 @@ def curves() -> str:
     return literal("BY_START", value)
 
 
-def examples() -> str:
-    """Writes translations after the first epoch, of the first seed.
-
-    The literal is a list of dicts: "source", "target", and the two extreme starts.
-    """
-    runs = {name: _runs(name)[0] for name in (DRAWN[0], DRAWN[-1])}
-    value = [
-        {
-            "source": example["source"],
-            "target": example["target"],
-            **{
-                name: run["examples"][index]["translations"][0]
-                for name, run in runs.items()
-            },
-        }
-        for index, example in enumerate(runs[DRAWN[0]]["examples"][:EXAMPLES])
-    ]
-    return literal("AFTER_AN_EPOCH", value)
-
-
 def _runs(name: str) -> list[dict]:
     return results_file.several("initialization", name)
 
@@ -104,5 +83,4 @@ def _runs(name: str) -> list[dict]:
 REGIONS = {
     "initialization scores": scores,
     "initialization curves": curves,
-    "initialization examples": examples,
 }

@@ -8,9 +8,6 @@ names the first word of nearly every validation source.
 
 "alone": a fresh model for each length. "in steps": one model, first trained at length
 5, then at 10, and so on, a curriculum (Bengio et al., 2009).
-
-Besides, before training, for each length: the gradient that reaches the first word, as
-a share of that at the last one.
 """
 
 from __future__ import annotations

@@ -37,6 +37,11 @@ def main(
     results = ResultsFile(recipe, asked.seed)
     runs = of_seed(runs, asked.seed, seeds)
     names = [name for name in runs if (asked.only or "") in name]
+    if not names:
+        parser.error(
+            f"--only must be part of the name of a run that seed {asked.seed} has. "
+            f"Received: {asked.only!r}; the runs are {list(runs)}"
+        )
     for name in tqdm(names, desc=f"seed {asked.seed}", mininterval=30):
         if not results.has(name, runs[name]):
             results.add(name, runs[name], train_and_measure(runs[name], asked.seed))

@@ -21,14 +21,13 @@ def scores(recipe: str) -> str:
         *("model", "seeds", "parameters", "BLEU, greedy", "BLEU, beam 5"),
         *("chrF2, beam 5", "perplexity", "processor minutes"),
     )
-    measured = results_file.load(recipe)
     rows = []
-    for name in [name for name in IN_WORDS if name in measured]:
-        runs = measured[name]
+    for name, words in IN_WORDS.items():
+        runs = results_file.several(recipe, name, least=1)
         tests = [run["test"] for run in runs]
         rows.append(
             [
-                IN_WORDS[name],
+                words,
                 str(len(runs)),
                 f"{runs[0]['parameters'] / 1e6:.1f} M",
                 *_scores(tests),
@@ -49,7 +48,8 @@ def _scores(tests: list[dict]) -> list[str]:
 
 def signatures(recipe: str) -> str:
     """Writes sacreBLEU's signatures of the scores of a recipe."""
-    runs = [run for runs in results_file.load(recipe).values() for run in runs]
+    several = [results_file.several(recipe, name, least=1) for name in IN_WORDS]
+    runs = [run for runs in several for run in runs]
     found = sorted(
         {
             f"{metric['name']}: `{metric['signature']}`"
@@ -67,10 +67,9 @@ def ablation() -> str:
         *("changed", "BLEU, greedy", "BLEU, beam 5", "perplexity"),
         *("parameters", "processor minutes"),
     )
-    measured = results_file.load("multi30k_ablation")
     rows = []
-    for name in [name for name in multi30k_ablation.RUNS if name in measured]:
-        run = measured[name][0]
+    for name in multi30k_ablation.RUNS:
+        run = results_file.several("multi30k_ablation", name, least=1)[0]
         valid = run["valid"]
         rows.append(
             [
@@ -106,7 +105,7 @@ def sizes() -> str:
         [f"{parts[name][0]['pairs']:,}", *_scores([run["test"] for run in parts[name]])]
         for name in tatoeba_size.RUNS
     ]
-    whole = [run["test"] for run in results_file.load("tatoeba")["attention"]]
+    whole = [run["test"] for run in results_file.several("tatoeba", "attention")]
     return table(head, [*rows, ["all", *_scores(whole)]])
 
 

@@ -93,13 +93,3 @@ def test_own_sentences_train_as_the_readme_says(tmp_path, monkeypatch, capsys):
     assert "BLEU" in capsys.readouterr().out
     again = translator.Translator.load("my_translator")
     assert len(again.translate(["red green"])) == 1
-
-
-def test_links_lead_to_files_and_headings():
-    headings = re.findall(r"^#+ (.+)$", README, re.MULTILINE)
-    anchors = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
-    for target in re.findall(r"\]\(([^)\s]+)\)", README):
-        if target.startswith("#"):
-            assert target[1:] in anchors
-        elif "://" not in target:
-            assert (ROOT / target).exists(), target

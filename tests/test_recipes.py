@@ -5,6 +5,7 @@ Of the long training runs only a tiny one is made anew.
 
 import dataclasses
 import math
+import re
 import statistics
 
 import nbformat
@@ -348,3 +349,11 @@ def test_a_literal_is_what_it_says_and_fits_the_line():
 )
 def test_some_values_are_from_all_over_a_list(size, places):
     assert small_runs.some(list(range(size)), 3) == places
+
+
+def test_every_region_is_shown_somewhere():
+    texts = [(notebooks.ROOT / "README.md").read_text(encoding="utf-8")]
+    for path in notebooks.every_notebook():
+        texts += [cell.source for cell in notebooks.read(path).cells]
+    mark = re.compile(r"^(?:#|<!--) results: (.+?)(?: -->)?$", re.MULTILINE)
+    assert set(mark.findall("\n".join(texts))) == tables.REGIONS.keys()

@@ -140,6 +140,24 @@ def test_store_refuses_what_other_machines_would_not_show(repository, code, prob
 
 
 @pytest.mark.parametrize(
+    "text, problem",
+    [
+        ("file:///home/me/x.tsv", "a path of this machine"),
+        ("cache:/home/me/x", "a path of this machine"),
+        ("C:/Users/me/x", "a path of this machine"),
+        ("on 2026-11-23T08", "a date"),
+        ("8:21:33", "a time of day"),
+        ("0x7FFDEADBEEF0", "a memory address"),
+        ("Traceback (most recent call last):", "a traceback"),
+    ],
+)
+def test_what_belongs_to_one_machine_or_day_is_named(notebook, text, problem):
+    notebook.cells[2].outputs = [OUTPUT("stream", name="stdout", text=text)]
+    (found,) = notebooks.output_problems(notebook)
+    assert found.startswith(f"code cell 2 shows {problem}: ")
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "我 爱 学习 / I love studying AI",

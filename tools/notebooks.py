@@ -56,9 +56,20 @@ BADGE = (
 )
 
 NOT_REPEATABLE = {
-    "a path of this machine": r"(?<![\w./:<\\])(?:/[\w.+~-]+){2,}|\b[A-Z]:\\\w",
-    "a time of day": r"\b\d\d:\d\d:\d\d\b",
-    "a memory address": r"\b0x[0-9a-f]{8,}\b",
+    "a path of this machine": r"(?<![\w./<\\])(?:/[\w.+~-]+){2,}|\bfile:/+\w"
+    r"|\b[A-Z]:[\\/]\w",
+    "a date": r"\b20\d\d-\d\d-\d\d",
+    "a time of day": r"\b\d?\d:\d\d:\d\d\b",
+    "a memory address": r"\b0x[0-9a-fA-F]{8,}\b",
+    "a traceback": r"Traceback \(most recent call last\)",
+}
+METADATA = {
+    "kernelspec": {
+        "display_name": "Python 3",
+        "language": "python",
+        "name": "python3",
+    },
+    "language_info": {"name": "python"},
 }
 
 
@@ -75,17 +86,7 @@ def read(path: Path) -> NotebookNode:
 def write(path: Path, notebook: NotebookNode) -> None:
     """Write a notebook whole or not at all, without what a single run leaves in it."""
     kept = {k: v for k, v in notebook.metadata.items() if k == "s2s_keras"}
-    notebook.metadata = nbformat.from_dict(
-        {
-            "kernelspec": {
-                "display_name": "Python 3",
-                "language": "python",
-                "name": "python3",
-            },
-            "language_info": {"name": "python"},
-            **kept,
-        }
-    )
+    notebook.metadata = nbformat.from_dict({**METADATA, **kept})
     for cell in notebook.cells:
         tags = cell.metadata.get("tags")
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
