@@ -130,6 +130,15 @@ def test_tables_set_ours_beside_what_was_published(monkeypatch):
     assert rows[-2] == "| 4% | 93 | 15.0 ± 7.1 " + 3 * "| – " + "|"
     assert len(rows) == 2 + 1 + len(scan.SPLITS) + 1
     assert rows[-1].endswith("| 23.6 | 50.0 ± 0.0 | 60.2 " + 2 * "| 50.0 ± 0.0 " + "|")
+    more = {"lstm, turn left": 3}
+    monkeypatch.setattr(
+        results_file,
+        "several",
+        lambda recipe, name, least: several(recipe, name)[:1] * more.get(name, 2),
+    )
+    seeds = scan_tables.scores().splitlines()[2]
+    assert seeds == "| number of seeds | 5 | 2 to 3 | 5 | 2 | 2 |"
+    monkeypatch.setattr(results_file, "several", several)
     names = {}
     exec(scan_tables.by_actions(), names)
     assert names["BY_ACTIONS"]["lstm, length"] == {9: 50.0, 10: 0.0}
