@@ -207,7 +207,7 @@ MADE_UP = {
         },
     },
     "initialization": lambda settings, seed: {
-        "valid_losses": [2.0, 0.9, 0.4 + seed, 0.3],
+        "valid_losses": [2.0, 0.9, 0.4 + seed, 0.6],
         "alignment_error_rates": [0.5, 0.4, 0.3, 0.2],
         "alignment_error_rate": 0.25,
         "exact_match": 0.5,
@@ -277,7 +277,7 @@ def test_every_second_measurement_is_drawn(made_up):
     curves = value(initialization_tables.curves())
     assert curves["every"] == 2 * initialization.EVERY
     assert curves["embeddings at 1"] == {
-        "losses": [[0.9, 0.3]] * 2,
+        "losses": [[0.9, 0.6]] * 2,
         "error_rates": [[0.4, 0.2]] * 2,
     }
 
