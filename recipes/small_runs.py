@@ -36,6 +36,8 @@ def main(
     asked = parser.parse_args()
     results = ResultsFile(recipe, asked.seed)
     runs = of_seed(runs, asked.seed, seeds)
+    if not runs:
+        parser.error(f"--seed must be one that a run has. Received: {asked.seed}")
     names = [name for name in runs if (asked.only or "") in name]
     if not names:
         parser.error(

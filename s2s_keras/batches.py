@@ -223,8 +223,7 @@ def sources(texts, source_tokenizer):
         TypeError: if `texts` is one string.
         ValueError: if there is no text, or a text holds no token.
     """
-    check_list("texts", texts)
-    texts = list(texts)
+    texts = _listed(texts)
     if not texts:
         raise ValueError("texts must hold at least one text. Received none.")
     return pad([_encode(text, source_tokenizer, "text") for text in texts])
@@ -250,8 +249,7 @@ def copying_sources(texts, source_tokenizer, target_tokenizer):
         ValueError: if there is no text, a text holds no token, or the tokenizers are
             not both of kind "word" or both of kind "character".
     """
-    check_list("texts", texts)
-    texts = list(texts)
+    texts = _listed(texts)
     ids = sources(texts, source_tokenizer)
     both = [extended_ids(text, source_tokenizer, target_tokenizer) for text in texts]
     extended = pad([[*row, EOS] for row, _ in both])
@@ -349,6 +347,12 @@ def _counted(number, noun):
     """Returns a number and its noun, such as "1 pair" or "2 batches"."""
     plural = {"pair": "pairs", "batch": "batches"}
     return f"{number:,} {noun if number == 1 else plural[noun]}"
+
+
+def _listed(texts):
+    """Returns texts as a list, which may be read twice; one string is none."""
+    check_list("texts", texts)
+    return list(texts)
 
 
 def _encode(text, tokenizer, name):

@@ -615,18 +615,19 @@ def _check_graph(seq2seq):
         )
 
 
-def _check_dataset(name, dataset):
-    """Raises TypeError for pairs, or anything else that is not in batches yet."""
+def _check_batches(name, dataset, refused):
+    """Raises TypeError for what is not in batches yet, ValueError for too few or many.
+
+    Args:
+        name: names the dataset in an error.
+        dataset: the dataset.
+        refused: numbers of batches, such as 0, that it may not have.
+    """
     if not (hasattr(dataset, "element_spec") and hasattr(dataset, "cardinality")):
         raise TypeError(
             f"{name} must be a dataset of batches, such as batches.make returns. "
             f"Received: {type(dataset).__name__}"
         )
-
-
-def _check_batches(name, dataset, refused):
-    """Raises ValueError for a dataset of which `fit` could not make an epoch."""
-    _check_dataset(name, dataset)
     batches = int(dataset.cardinality())
     if batches in refused:
         raise ValueError(

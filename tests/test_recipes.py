@@ -357,3 +357,17 @@ def test_every_region_is_shown_somewhere():
         texts += [cell.source for cell in notebooks.read(path).cells]
     mark = re.compile(r"^(?:#|<!--) results: (.+?)(?: -->)?$", re.MULTILINE)
     assert set(mark.findall("\n".join(texts))) == tables.REGIONS.keys()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--only", "LSTM"], "--only must be part .* seed 0 .*: 'LSTM'.*'lstm'"),
+        (["--seed", "7"], "--seed must be one that a run has. Received: 7"),
+    ],
+)
+def test_a_command_without_a_run_is_refused(arguments, message, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["memory", *arguments])
+    with pytest.raises(SystemExit):
+        small_runs.main("memory", "", {"lstm": {}}, lambda *_: 1 / 0, {"lstm": 5})
+    assert re.search(message, " ".join(capsys.readouterr().err.split()))
