@@ -141,6 +141,12 @@ window.onload = () => {
   results.hover = state(one);
   sources[1].focus();
   results.focus = state(one);
+  results.keys = ["Enter", " ", "x"].map((key, index) => {
+    targets[index].dispatchEvent(new MouseEvent("mouseenter"));
+    const event = new KeyboardEvent("keydown", { key, cancelable: true });
+    sources[1].dispatchEvent(event);
+    return [state(one), event.defaultPrevented];
+  });
   sources[1].blur();
   targets[2].click();
   results.tap = state(one);
@@ -222,6 +228,14 @@ def test_gold_links_of_the_chosen_word_are_outlined(seen):
 
 def test_every_word_can_be_reached_by_keyboard(seen):
     assert seen["tabs"] == [0] * (len(SOURCES) + len(TOKENS))
+
+
+def test_enter_and_space_choose_a_word_that_the_mouse_left_behind(seen):
+    (enter, caught), (space, caught_too), (other, not_caught) = seen["keys"]
+    assert (caught, caught_too, not_caught) == (True, True, False)
+    assert_lit(enter, 0, 1, PERCENT[:, 1])
+    assert_lit(space, 0, 1, PERCENT[:, 1])
+    assert_lit(other, 1, 2, PERCENT[2])
 
 
 def test_buttons_choose_the_sentence_and_tables_fold(seen):

@@ -43,6 +43,11 @@ for (const root of document.querySelectorAll(".s2s-attention:not(.s2s-ready)")) 
       word.setAttribute("role", "button");
       for (const event of ["mouseenter", "focus", "click"])
         word.addEventListener(event, () => light(word));
+      word.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault(); // a space would scroll the page
+        light(word);
+      });
     }
     light(targets[0]);
   }
