@@ -17,6 +17,7 @@ from s2s_keras import gradients as through_time
 from s2s_keras.arguments import (
     SHARE,
     as_python,
+    check_choice,
     check_number,
     check_switch,
     check_whole,
@@ -26,13 +27,14 @@ from s2s_keras.losses import CrossEntropy, TokenAccuracy, flat, mean, token_loss
 from s2s_keras.scheduled_sampling import ScheduledSampling
 
 WHOLE = ("epochs", "backup_every", "accumulate")
+NORMALIZATIONS = ("tokens", "sequences")
 NO_NUMBER = {  # of batches
     int(tf.data.UNKNOWN_CARDINALITY): "a dataset of unknown length",
     int(tf.data.INFINITE_CARDINALITY): "a dataset without an end",
 }
 OF_A_RUN = (  # what a backup must share with the run that it carries on
-    *("label_smoothing", "scheduled_sampling", "accumulate", "truncate"),
-    *("patience", "keep_best"),
+    *("normalization", "label_smoothing", "scheduled_sampling", "accumulate"),
+    *("truncate", "patience", "keep_best"),
 )
 
 
@@ -84,6 +86,7 @@ def fit(
     epochs,
     learning_rate=1e-3,
     clip_norm=1.0,
+    normalization="tokens",
     label_smoothing=0.0,
     averaging=None,
     scheduled_sampling=None,
@@ -111,6 +114,10 @@ def fit(
         learning_rate: a number, or a `keras.optimizers.schedules.LearningRateSchedule`.
         clip_norm: the gradient of all weights together is scaled down to this norm
             where it is longer (Pascanu et al., 2013); None leaves it.
+        normalization: what a step's summed loss is divided by, its `"tokens"` or its
+            `"sequences"`. With `"tokens"` the mean of a batch of short targets counts
+            as much as that of long ones, with `"sequences"` less. What is reported
+            stays the loss per token.
         label_smoothing: the probability that the loss wants spread over all tokens,
             see `losses.CrossEntropy`. What is reported stays the cross-entropy itself.
             Not for models that point or copy, where most tokens are impossible.
@@ -121,8 +128,8 @@ def fit(
             themselves, which callbacks see. None trains without.
         scheduled_sampling: a `ScheduledSampling`, which gives the decoder some of the
             model's own tokens to read; None gives it the right ones alone.
-        accumulate: batches whose gradients make one step, every token counting alike,
-            as if they were one batch; the last step of an epoch may have fewer.
+        accumulate: batches whose gradients make one step, as if they were one batch;
+            the last step of an epoch may have fewer.
         truncate: steps of the target after which no gradient goes back any further
             (Williams & Peng, 1990); the state is carried on. It saves memory with
             targets longer than that. None goes back to the beginning. Recurrent dropout
@@ -160,7 +167,7 @@ def fit(
     model = seq2seq.training
     optimizer = _adam_for(model, learning_rate, clip_norm, averaging)
     metrics = _Metrics(penalized=seq2seq.penalized is not None)
-    gradients = _Gradients(model, optimizer, accumulate)
+    gradients = _Gradients(model, optimizer, normalization, accumulate)
     run = _Run(model, optimizer, metrics, gradients)
     kept = _Backup(
         backup,
@@ -288,8 +295,9 @@ class _Gradients:
     `batches` counts what was taken since the run began.
     """
 
-    def __init__(self, model, optimizer, accumulate):
+    def __init__(self, model, optimizer, normalization, accumulate):
         self.variables, self.optimizer = model.trainable_variables, optimizer
+        self.normalization = normalization
         self.norm = keras.Variable(0.0, trainable=False)
         self.norms = keras.metrics.Mean(name="gradient_norm")
         self.batches = keras.Variable(0, dtype="int64", trainable=False)
@@ -300,27 +308,32 @@ class _Gradients:
                 keras.Variable(tf.zeros(v.shape), trainable=False)
                 for v in self.variables
             ]
-            self.tokens = keras.Variable(0.0, trainable=False)
-            self.kept += [*self.sums, self.tokens]
+            self.count = keras.Variable(0.0, trainable=False)
+            self.kept += [*self.sums, self.count]
             self.apply = _compile(self._apply, ())
 
-    def take(self, gradients, tokens):
+    def take(self, gradients, weight):
         """Takes those of a batch's mean loss; without accumulation, applies them."""
         self.batches.assign_add(1)
+        count = tokens = tf.reduce_sum(weight)
+        if self.normalization == "sequences":
+            count = tf.reduce_sum(tf.reduce_max(weight, axis=1))
+            share = tf.math.divide_no_nan(tokens, count)
+            gradients = [gradient * share for gradient in gradients]
         if not self.sums:
             self._step(gradients)
             return
         for total, gradient in zip(self.sums, gradients, strict=True):
-            total.assign_add(gradient * tokens)
-        self.tokens.assign_add(tokens)
+            total.assign_add(gradient * count)
+        self.count.assign_add(count)
 
     def apply(self):
         """Takes the step of the batches since the last; without accumulation, none."""
 
     def _apply(self):
-        tokens = self.tokens.value
-        self._step([tf.math.divide_no_nan(total.value, tokens) for total in self.sums])
-        for variable in [*self.sums, self.tokens]:
+        count = self.count.value
+        self._step([tf.math.divide_no_nan(total.value, count) for total in self.sums])
+        for variable in [*self.sums, self.count]:
             variable.assign(tf.zeros(variable.shape))
 
     def _step(self, gradients):
@@ -367,7 +380,7 @@ def _training_step(seq2seq, loss, sampling, truncate, gradients, metrics, datase
         found = backpropagate((source, target_in), target_out, weight)
         # Keras would square an embedding's rows token by token, not their sum by id.
         found = [tf.convert_to_tensor(gradient) for gradient in found]
-        gradients.take(found, tf.reduce_sum(weight))
+        gradients.take(found, weight)
 
     return _compile(step, of_any_shape(dataset.element_spec))
 
@@ -530,6 +543,7 @@ def _check(
     *,
     learning_rate,
     clip_norm,
+    normalization,
     label_smoothing,
     averaging,
     scheduled_sampling,
@@ -563,6 +577,7 @@ def _check(
         )
     if clip_norm is not None:
         check_number("clip_norm", clip_norm, "above 0", lambda norm: norm > 0)
+    check_choice("normalization", normalization, NORMALIZATIONS)
     for name, value in (("patience", patience), ("truncate", truncate)):
         if value is not None:
             check_whole(name, value, 1)

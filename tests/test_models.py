@@ -738,6 +738,25 @@ def test_dropout_has_its_places(arguments, shared_model):
     assert rates == dict.fromkeys(places, 0.3)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [{"cell": "gru"}, LUONG, FEEDING, BAHDANAU],
+    ids=named,
+)
+@pytest.mark.parametrize("rates", [(0.3, 0.0), (0.0, 0.2), (0.3, 0.2)], ids=str)
+def test_the_output_may_have_a_dropout_of_its_own(arguments, rates, shared_model):
+    of_stack, of_output = rates
+    model = shared_model(**arguments, dropout=of_stack, output_dropout=of_output)
+    found = {
+        layer.name: layer.rate
+        for layer in model.training.layers
+        if isinstance(layer, keras.layers.Dropout)
+    }
+    assert found.pop("output_dropout", 0.0) == of_output
+    assert bool(found) == bool(of_stack)
+    assert set(found.values()) <= {of_stack}
+
+
 @every_family
 def test_dropout_changes_training_of_attention_alone(
     arguments, fresh_model, random_batch, walk
@@ -1077,6 +1096,7 @@ def test_an_unknown_builder_is_refused():
         ),
         ({"dropout": -0.1}, "dropout .* Received: -0.1"),
         ({"dropout": "0.1"}, "dropout .* Received: '0.1'"),
+        ({"output_dropout": 1}, "output_dropout .* below 1. Received: 1"),
         ({"recurrent_dropout": 1}, "recurrent_dropout .* below 1. Received: 1"),
         ({"recurrent_dropout": None}, "recurrent_dropout .* Received: None"),
         (

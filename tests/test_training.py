@@ -309,6 +309,29 @@ def test_the_norm_is_that_of_all_gradients_together_before_clipping():
         assert mean == pytest.approx(np.mean(expected), rel=1e-5)
 
 
+def test_a_summed_loss_may_be_divided_by_sequences():
+    """Nothing is learned, so that both runs measure the same model."""
+    norms = {}
+    for normalization in training.NORMALIZATIONS:
+        noted = Norms()
+        history = training.fit(
+            quick_model(),
+            in_order(2),
+            epochs=1,
+            learning_rate=0.0,
+            normalization=normalization,
+            callbacks=[noted],
+        )
+        norms[normalization] = noted.noted, history.history["loss"]
+    (by_tokens, loss), (by_sequences, same_loss) = norms.values()
+    assert same_loss == loss
+    lengths = [weight.numpy().sum(axis=1) for *_, weight in in_order(2)]
+    assert len({len(rows) for rows in lengths}) == 2, "a last batch of one sequence"
+    for number, rows in enumerate(lengths):
+        expected = by_tokens[0, number] * rows.mean()
+        assert by_sequences[0, number] == pytest.approx(expected, rel=1e-5)
+
+
 def test_between_steps_of_several_batches_the_last_steps_norm_is_told():
     few, one = Norms(), Norms()
     settings = {"epochs": 2, "learning_rate": 0.01}
@@ -430,11 +453,16 @@ def in_order(batch_size):
     return dataset(batch_size=batch_size, shuffle=False, bucket=False)
 
 
-@pytest.mark.parametrize("accumulate", [2, 9])
-def test_accumulated_batches_make_the_step_of_one_large_batch(accumulate):
+@pytest.mark.parametrize(
+    "accumulate, normalization", [(2, "tokens"), (9, "tokens"), (2, "sequences")]
+)
+def test_accumulated_batches_make_the_step_of_one_large_batch(
+    accumulate, normalization
+):
     """Rows are of unequal length, and the last step of an epoch has fewer batches."""
     many, one = quick_model(), quick_model()
     settings = {"epochs": 3, "learning_rate": 0.01, "clip_norm": 0.5}
+    settings["normalization"] = normalization
     history = training.fit(many, in_order(1), accumulate=accumulate, **settings)
     large = training.fit(one, in_order(accumulate), **settings)
     steps = 3 * -(-len(PAIRS) // accumulate)
@@ -843,6 +871,7 @@ def backup_of_one_epoch(tmp_path_factory):
         ({"clip_norm": 2.0}, "optimizer"),
         ({"averaging": 0.9}, "optimizer"),
         ({"averaging": 0.0}, "optimizer"),
+        ({"normalization": "sequences"}, "normalization"),
         ({"label_smoothing": 0.1}, "label_smoothing"),
         ({"accumulate": 2}, "accumulate"),
         ({"truncate": 3, "build": chunked_model}, "truncate"),
@@ -896,6 +925,10 @@ def test_a_backup_of_another_run_is_refused_and_left_alone(
         ({"averaging": [0.9]}, r"averaging .* Received: \[0.9\]"),
         ({"clip_norm": 0.0}, "clip_norm must be a number above 0. Received: 0.0"),
         ({"clip_norm": "a"}, "clip_norm .* Received: 'a'"),
+        (
+            {"normalization": "sents"},
+            "normalization must be one of .*'tokens', 'sequences'.* Received: 'sents'",
+        ),
         ({"learning_rate": -0.1}, "learning_rate must be a number of at least 0"),
         ({"learning_rate": float("nan")}, "learning_rate .* Received: nan"),
         ({"keep_best": "no"}, "keep_best must be True or False. Received: 'no'"),

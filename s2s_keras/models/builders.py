@@ -27,6 +27,7 @@ def encoder_decoder(
     reverse_source=False,
     context="initial",
     dropout=0.0,
+    output_dropout=None,
     embedding_dropout=0.0,
     recurrent_dropout=0.0,
     embedding_stddev=1.0,
@@ -62,6 +63,8 @@ def encoder_decoder(
             its maxout).
         dropout: share of the units dropped from the embeddings and from each
             recurrent layer's output, never between time steps (Zaremba et al., 2014).
+        output_dropout: share of the units dropped before the output layer; None is
+            `dropout`.
         embedding_dropout: share of the source's and of the target's words whose whole
             embedding is dropped (Iyyer et al., 2015).
         recurrent_dropout: share of the units dropped between time steps, one mask for
@@ -99,7 +102,12 @@ def encoder_decoder(
         attended=False,
         **shared,
     )
-    decode = parts.Decoder(*parts.target_ends(config), context=context, **shared)
+    decode = parts.Decoder(
+        *parts.target_ends(config),
+        context=context,
+        output_dropout=output_dropout,
+        **shared,
+    )
     _, state = encode(embedded, mask)
     if context == "every_step":
         state["context"] = state[f"hidden_{layers}"]
@@ -125,6 +133,7 @@ def attention_seq2seq(
     bidirectional=True,
     reverse_source=False,
     dropout=0.0,
+    output_dropout=None,
     embedding_dropout=0.0,
     recurrent_dropout=0.0,
     embedding_stddev=1.0,
@@ -169,6 +178,7 @@ def attention_seq2seq(
             weights stand in the source's own order all the same.
         dropout: share of the units dropped from the embeddings, between recurrent
             layers and before the output layer, never between time steps.
+        output_dropout: that before the output layer; None is `dropout`.
         embedding_dropout: share of the source's and of the target's words whose whole
             embedding is dropped (Iyyer et al., 2015).
         recurrent_dropout: share of the units dropped between time steps, one mask for
@@ -251,15 +261,16 @@ def _attention(config):
 
 def _attending_decoder(attention, config):
     """Makes the decoder that a configuration asks for."""
-    units, dropout = config["units"], config["dropout"]
+    units = config["units"]
     stack = {name: config[name] for name in STACK}
+    drops = {name: config[name] for name in ("dropout", "output_dropout")}
     ends = parts.target_ends(config)
     if config["placement"] == "luong" and not config["input_feeding"]:
-        return parts.LuongDecoder(*ends, attention=attention, **stack)
+        return parts.LuongDecoder(*ends, attention=attention, **stack | drops)
     del stack["recurrent_dropout"]
     if config["placement"] == "bahdanau":
         loop = BahdanauDecoder(attention, **stack, name="decoder")
         readout = keras.layers.Dense(units, activation="tanh", name="readout")
-        return parts.LoopingDecoder(*ends, loop=loop, dropout=dropout, readout=readout)
+        return parts.LoopingDecoder(*ends, loop=loop, readout=readout, **drops)
     loop = InputFeedingDecoder(attention, **stack, name="decoder")
-    return parts.LoopingDecoder(*ends, loop=loop, dropout=dropout)
+    return parts.LoopingDecoder(*ends, loop=loop, **drops)

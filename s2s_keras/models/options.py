@@ -51,10 +51,12 @@ LEAST = {
 RANGES = {
     "coverage_weight": ("of at least 0", lambda value: value >= 0.0),
     "dropout": SHARE,
+    "output_dropout": SHARE,
     "embedding_dropout": SHARE,
     "recurrent_dropout": SHARE,
     "embedding_stddev": ("above 0", lambda value: value > 0.0),
 }
+OPTIONAL = ("output_dropout",)  # may be None
 
 
 def builder(build):
@@ -82,7 +84,8 @@ def check(config):
     for name in [name for name in LEAST if name in config]:
         check_whole(name, config[name], LEAST[name])
     for name in [name for name in RANGES if name in config]:
-        check_number(name, config[name], *RANGES[name])
+        if config[name] is not None or name not in OPTIONAL:
+            check_number(name, config[name], *RANGES[name])
 
 
 def _check_source(config):

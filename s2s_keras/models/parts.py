@@ -131,6 +131,7 @@ class Decoder:
         residual,
         layer_norm,
         context="initial",
+        output_dropout=None,
         **within,
     ):
         numbers = range(1, layers + 1)
@@ -148,7 +149,7 @@ class Decoder:
             )
             for n in numbers
         ]
-        self.output_dropout = dropping(dropout, "output_dropout")
+        self.output_dropout = dropping(dropout, "output_dropout", output_dropout)
         self.output = output
         self.with_context = self.with_token = None
         if context == "every_step":
@@ -212,14 +213,16 @@ class LuongDecoder(Decoder):
 class LoopingDecoder:
     """A decoder whose attention and cells need each other at every step."""
 
-    def __init__(self, embedding, output, *, loop, dropout, readout=None):
+    def __init__(
+        self, embedding, output, *, loop, dropout, output_dropout=None, readout=None
+    ):
         self.embedding = embedding
         self.drop = dropping(dropout, "target_dropout")
         self.loop = loop
         self.attention = loop.attention
         self.beside = readout and keras.layers.Concatenate(name="output_and_token")
         self.readout = readout
-        self.output_dropout = dropping(dropout, "output_dropout")
+        self.output_dropout = dropping(dropout, "output_dropout", output_dropout)
         self.output = output
 
     def __call__(self, tokens, state):
@@ -381,6 +384,10 @@ def _dropping_words(embed, side, config):
     return lambda tokens: drop(embed(tokens))
 
 
-def dropping(rate, name):
-    """Makes a dropout layer, or the identity without a layer for a rate of 0."""
+def dropping(rate, name, own_rate=None):
+    """Makes a dropout layer, or the identity without a layer for a rate of 0.
+
+    It has its own rate if there is one.
+    """
+    rate = rate if own_rate is None else own_rate
     return keras.layers.Dropout(rate, name=name) if rate else lambda tensor: tensor
