@@ -6,7 +6,7 @@ import textwrap
 
 from recipes import results_file
 from recipes.formats import literal, mean_and_spread, table
-from recipes.scan import MODELS, RUNS
+from recipes.scan import MODELS, RUNS, SPLITS
 
 # Lake & Baroni 2018, experiments 1 to 3, percent, means of five seeds: their overall
 # best network, and the best for each split.
@@ -15,6 +15,7 @@ PUBLISHED = {
     "length": ("13.8", "20.8"),
     "jump": ("0.08", "1.2"),
     "turn left": ("90.0", "90.3"),
+    "turn left, as in the paper": ("90.0", "90.3"),
     **{"1%": ("5", "–"), "2%": ("54", "–"), "4%": ("93", "–")},
 }
 PUBLISHED_SEEDS = "5"
@@ -38,7 +39,7 @@ def scores() -> str:
 
 def _seeds(kind: str) -> str:
     """Writes how many seeds the runs of a kind have, such as "3" or "4 to 5"."""
-    names = [f"{kind}, {split}" for split in PUBLISHED]
+    names = [f"{kind}, {split}" for split in SPLITS]
     counts = [len(_several(name)) for name in names if name in RUNS]
     return " to ".join(map(str, sorted({min(counts), max(counts)})))
 
@@ -70,15 +71,24 @@ def mistakes() -> str:
     The literal is a dict: for each model a list of commands, each with the answer as a
     list of lines.
     """
+    return _literal_of_mistakes("MISTAKES", "jump")
+
+
+def mistakes_with_turn_left() -> str:
+    """Writes the same of the split "turn left"."""
+    return _literal_of_mistakes("WITH_TURN_LEFT", "turn left")
+
+
+def _literal_of_mistakes(name: str, split: str) -> str:
     value = {}
     for kind in MODELS:
-        run = _several(f"{kind}, jump")[0]
+        run = _several(f"{kind}, {split}")[0]
         shortest = sorted(run["mistakes"], key=lambda mistake: len(mistake[2]))
         value[kind] = [
             [command, textwrap.wrap(answer, 60)]
             for command, answer, _ in shortest[:MISTAKES]
         ]
-    return literal("MISTAKES", value)
+    return literal(name, value)
 
 
 def _several(name: str) -> list[dict]:
@@ -114,4 +124,5 @@ REGIONS = {
     "scan by actions": by_actions,
     "scan by word": by_word,
     "scan mistakes": mistakes,
+    "scan mistakes with turn left": mistakes_with_turn_left,
 }

@@ -2,12 +2,21 @@
 
 import json
 
+import numpy as np
 import pytest
 
-from recipes import g2p, g2p_ensemble, g2p_tables, results_file, scan, scan_tables
+from recipes import (
+    g2p,
+    g2p_ensemble,
+    g2p_tables,
+    results_file,
+    scan,
+    scan_tables,
+    small_runs,
+)
 from recipes.results_file import as_stored
 from recipes.small_runs import changed
-from s2s_keras import corpora
+from s2s_keras import corpora, training
 from s2s_keras.corpora import Pair
 from s2s_keras.corpora.scan import actions
 
@@ -20,8 +29,10 @@ def corpus_of(pairs):
 
 
 def test_runs_have_settings_of_their_own():
-    assert len({json.dumps(settings) for settings in scan.RUNS.values()}) == 15
-    assert all(run.keys() == scan.BASE.keys() for run in scan.RUNS.values())
+    assert len({json.dumps(settings) for settings in scan.RUNS.values()}) == 16
+    for name, run in scan.RUNS.items():
+        more = scan.AS_IN_THE_PAPER if name.endswith("as in the paper") else {}
+        assert run.keys() == scan.BASE.keys() | more.keys()
 
 
 # SCAN
@@ -46,6 +57,49 @@ def test_a_tiny_run_says_which_commands_are_right(monkeypatch):
     assert found["exact_match"] == pytest.approx(right / 5)
     assert len(found["mistakes"]) == 5 - right
     assert 0 <= found["exact_match_of_known_length"] <= 1
+
+
+def test_a_tiny_run_as_in_the_paper_takes_commands_one_by_one(monkeypatch):
+    pairs = [Pair(command, actions(command)) for command in COMMANDS]
+    monkeypatch.setattr(scan, "load", lambda name, seed: corpus_of(pairs))
+    rates, asked = [], {}
+    fit = training.fit
+
+    def noted(seq2seq, train, **arguments):
+        asked.update(arguments)
+        history = fit(seq2seq, train, **arguments)
+        adam = seq2seq.training.optimizer
+        rates.append((float(adam.learning_rate), int(adam.iterations)))
+        return history
+
+    monkeypatch.setattr(training, "fit", noted)
+    run = changed(scan.RUNS["best, turn left, as in the paper"], model=SMALL)
+    scan.train_and_measure(changed(run, commands=6), 0)
+    assert rates == [(pytest.approx(1e-3), 6)]
+    assert (asked["normalization"], asked["clip_norm"]) == ("sequences", 5.0)
+    assert isinstance(asked["scheduled_sampling"], scan.CoinACommand)
+
+
+def test_a_coin_for_a_command_mixes_no_actions_within_it():
+    pairs = [Pair(command, actions(command)) for command in COMMANDS] * 8
+    translator = small_runs.new_translator(
+        corpus_of(pairs), scan.BASE["model"] | SMALL, max_length=9
+    )
+    ((source, target_in), *_) = next(
+        iter(small_runs.batches_for(translator, pairs, len(pairs), shuffle=False))
+    )
+    mixed = [
+        scan.CoinACommand(None, least=least).mix(
+            translator.seq2seq, source, target_in, 0
+        )
+        for least in (0.5, 0.0, 1.0)
+    ]
+    half, own, right = (tokens.numpy() for tokens in mixed)
+    np.testing.assert_array_equal(right, target_in)
+    differ = (own != right).any(axis=1)
+    took_right = (half == right).all(axis=1)
+    assert (took_right | (half == own).all(axis=1)).all()
+    assert 0.2 < took_right[differ].mean() < 0.8
 
 
 def test_answers_of_known_length_are_neither_shorter_nor_longer():
@@ -128,7 +182,7 @@ def test_tables_set_ours_beside_what_was_published(monkeypatch):
     assert rows[2] == "| number of seeds | 5 | 2 | 5 | 2 | 2 |"
     assert rows[3] == "| simple | 99.7 | 15.0 ± 7.1 | 99.8 " + 2 * "| 15.0 ± 7.1 " + "|"
     assert rows[-2] == "| 4% | 93 | 15.0 ± 7.1 " + 3 * "| – " + "|"
-    assert len(rows) == 2 + 1 + len(scan.SPLITS) + 1
+    assert len(rows) == 2 + 1 + len(scan.SPLITS) + 1 + 1
     assert rows[-1].endswith("| 23.6 | 50.0 ± 0.0 | 60.2 " + 2 * "| 50.0 ± 0.0 " + "|")
     more = {"lstm, turn left": 3}
     monkeypatch.setattr(
@@ -146,6 +200,8 @@ def test_tables_set_ours_beside_what_was_published(monkeypatch):
     assert names["MISTAKES"]["lstm"] == [
         ["jump thrice", [" ".join(["I_RUN"] * 10), "I_RUN I_RUN"]]
     ]
+    exec(scan_tables.mistakes_with_turn_left(), names)
+    assert names["WITH_TURN_LEFT"] == names["MISTAKES"]
     exec(scan_tables.by_word(), names)
     assert names["BY_WORD"]["attention, jump"] == {"jump": 25.0}
     rows = g2p_tables.scores().splitlines()
