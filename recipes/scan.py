@@ -112,12 +112,12 @@ RUNS |= {
     f"{kind}, turn left, as in the paper": changed(
         RUNS[f"{kind}, turn left"], **AS_IN_THE_PAPER
     )
-    for kind in ("best",)
+    for kind in ("lstm", "best")
 }
 SEEDS = {  # how many seeds a run has
     name: 4 if name.endswith("%") else 5 if name.startswith("lstm") else 3
     for name in RUNS
-} | {"best, turn left, as in the paper": 1}
+} | {f"{kind}, turn left, as in the paper": 1 for kind in ("lstm", "best")}
 EXAMPLES = 12  # mistakes that the results keep
 
 
