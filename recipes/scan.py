@@ -108,7 +108,7 @@ RUNS = {
     for split in SPLITS
     if kind == "lstm" or not split.endswith("%")
 } | {f"best, {split}": settings_of(split, model=model) for split, model in BEST.items()}
-RUNS |= {
+OF_THE_PAPER = {
     f"{kind}, turn left, as in the paper": changed(
         RUNS[f"{kind}, turn left"], **AS_IN_THE_PAPER
     )
@@ -117,7 +117,8 @@ RUNS |= {
 SEEDS = {  # how many seeds a run has
     name: 4 if name.endswith("%") else 5 if name.startswith("lstm") else 3
     for name in RUNS
-} | {f"{kind}, turn left, as in the paper": 1 for kind in ("lstm", "best")}
+} | dict.fromkeys(OF_THE_PAPER, 1)
+RUNS |= OF_THE_PAPER
 EXAMPLES = 12  # mistakes that the results keep
 
 
