@@ -84,7 +84,8 @@ def make(
             are dropped, and their number printed and reported. None keeps all.
         copying: whether the model copies (See et al., 2017). Then sources are as
             `copying_sources` makes them; words of a target that its tokenizer does not
-            know, but that stand in the source, have their ids from there.
+            know, but that stand in the source, have their ids from there. A word with a
+            space before it and one without, as after a bracket, are two.
 
     Returns:
         A `tf.data.Dataset` with three more attributes: `report`, a `Report`;

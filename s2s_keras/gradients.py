@@ -86,7 +86,10 @@ def truncated(seq2seq, batch, length, loss_of):
             (variables, [state[name] for name in floats]),
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
-        found = [total + part for total, part in zip(found, of_variables, strict=True)]
+        found = [
+            tf.ensure_shape(total + part, total.shape)  # which an axis of size 1 loses
+            for total, part in zip(found, of_variables, strict=True)
+        ]
         for name, gradient in zip(floats, of_state, strict=True):
             handed_on = after[name] is state[name]
             counts = tf.cast(handed_on or start == 0, gradient.dtype)

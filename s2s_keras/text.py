@@ -38,7 +38,8 @@ class Tokenizer:
     `decode(encode(text))` is the text, up to this normalization. All kinds compose
     Unicode (NFC), turn every run of whitespace and "▁" into one space, and strip both
     ends. The kinds "character" and "subword" also drop spaces beside Han characters
-    and Chinese punctuation: segmented and plain Chinese give the same ids.
+    and Chinese punctuation: segmented and plain Chinese give the same ids. (Between
+    marks that English has, too, such as quotation marks and dashes, spaces stay.)
 
     `Tokenizer.train` and `Tokenizer.load` make one.
 

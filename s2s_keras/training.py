@@ -24,6 +24,7 @@ from s2s_keras.arguments import (
 )
 from s2s_keras.decoding.compiling import of_any_shape
 from s2s_keras.losses import CrossEntropy, TokenAccuracy, flat, mean, token_losses
+from s2s_keras.models import Seq2Seq
 from s2s_keras.scheduled_sampling import ScheduledSampling
 
 WHOLE = ("epochs", "backup_every", "accumulate")
@@ -69,12 +70,12 @@ def evaluate(seq2seq, batches):
         `Evaluation`. Padding and the division into batches do not change it.
 
     Raises:
-        TypeError: if `batches` is no dataset.
-        ValueError: if `batches` holds no token or has no end, or the model is an
-            ensemble, which has no training graph.
+        TypeError: if `seq2seq` is no `Seq2Seq`, or `batches` no dataset.
+        ValueError: if `batches` holds no token, has no end or is not made for such a
+            model, or the model is an ensemble, which has no training graph.
     """
     _check_graph(seq2seq)
-    _check_batches("batches", batches, {tf.data.INFINITE_CARDINALITY})
+    _check_batches(seq2seq, "batches", batches, {tf.data.INFINITE_CARDINALITY})
     return _evaluate(seq2seq, batches, "batches")
 
 
@@ -156,11 +157,12 @@ def fit(
         its `best_epoch` is the index of the epoch with the lowest `val_loss`.
 
     Raises:
-        TypeError: if `train` or `valid` is no dataset, or `callbacks` no list of them.
+        TypeError: if `seq2seq` is no `Seq2Seq`, `train` or `valid` no dataset,
+            `callbacks` no list of them, or `backup` no path.
         ValueError: if `patience` or `keep_best` lack `valid`, an argument is out of
-            range, a dataset has no batch or no end, `train` does not say how many it
-            has, the model cannot be trained so, or `backup` is no backup or one of
-            another run.
+            range, a dataset has no batch or no end or is not made for such a model,
+            `train` does not say how many batches it has, the model cannot be trained
+            so, or `backup` is no backup or one of another run.
     """
     arguments = dict(locals())
     _check(**arguments)
@@ -523,6 +525,8 @@ def _plain(value):
 
 def _adam_for(model, learning_rate, clip_norm, averaging):
     """Returns the optimizer that a model is compiled with, built for its weights."""
+    if not _is_schedule(learning_rate):
+        learning_rate = float(learning_rate)  # Keras takes no other number
     adam = keras.optimizers.Adam(
         learning_rate,
         global_clipnorm=clip_norm,
@@ -556,9 +560,9 @@ def _check(
 ):
     """Raises ValueError for the first argument of `fit` that cannot be."""
     _check_graph(seq2seq)
-    _check_batches("train", train, {0, *NO_NUMBER})
+    _check_batches(seq2seq, "train", train, {0, *NO_NUMBER})
     if valid is not None:
-        _check_batches("valid", valid, {0, tf.data.INFINITE_CARDINALITY})
+        _check_batches(seq2seq, "valid", valid, {0, tf.data.INFINITE_CARDINALITY})
     for name in WHOLE:
         check_whole(name, others[name], 1)
     check_switch("keep_best", keep_best)
@@ -568,7 +572,7 @@ def _check(
         raise TypeError(
             f"callbacks must be a list of Keras callbacks. Received: {callbacks!r}"
         )
-    if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+    if not _is_schedule(learning_rate):
         check_number(
             "learning_rate",
             learning_rate,
@@ -583,6 +587,10 @@ def _check(
             check_whole(name, value, 1)
     if valid is None and (patience is not None or keep_best):
         raise ValueError("valid must be given for patience and keep_best to watch.")
+    if backup is not None and not isinstance(backup, (str, os.PathLike)):
+        raise TypeError(
+            f"backup must be the path of a file or None. Received: {backup!r}"
+        )
     if backup and not hasattr(train, "epoch"):
         raise ValueError(
             "train must come from batches.make for a backup, since its order must be "
@@ -622,7 +630,16 @@ def _check(
         check_number("averaging", averaging, *SHARE)
 
 
+def _is_schedule(rate):
+    return isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
+
+
 def _check_graph(seq2seq):
+    if not isinstance(seq2seq, Seq2Seq):
+        raise TypeError(
+            "seq2seq must be a Seq2Seq, such as the builders of s2s_keras.models make. "
+            f"Received: {type(seq2seq).__name__}"
+        )
     if seq2seq.training is None:
         raise ValueError(
             "seq2seq must have a training graph, which an ensemble has not: train and "
@@ -630,10 +647,11 @@ def _check_graph(seq2seq):
         )
 
 
-def _check_batches(name, dataset, refused):
-    """Raises TypeError for what is not in batches yet, ValueError for too few or many.
+def _check_batches(seq2seq, name, dataset, refused):
+    """Raises TypeError for what is not in batches yet, ValueError for wrong batches.
 
     Args:
+        seq2seq: the model that shall read them.
         name: names the dataset in an error.
         dataset: the dataset.
         refused: numbers of batches, such as 0, that it may not have.
@@ -650,6 +668,15 @@ def _check_batches(name, dataset, refused):
             f"Received: {NO_NUMBER.get(batches, 'no batch')}. Where there is a number "
             "that TensorFlow cannot see, tf.data.experimental.assert_cardinality "
             "states it."
+        )
+    inputs = len(tf.nest.flatten(dataset.element_spec[0]))
+    names = [part.name for part in seq2seq.training.inputs]
+    if inputs != len(names):
+        raise ValueError(
+            f"{name} must be made for this model, whose {len(names)} inputs are "
+            f"{', '.join(names)}: by batches.make, with "
+            "copying=True for a model that copies, or by batches.pointing for one that "
+            f"points. Received: batches of {inputs} inputs"
         )
 
 

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from s2s_keras import batches, models
-from s2s_keras.arguments import as_python, check_choice, check_whole
+from s2s_keras.arguments import as_python, check_choice, check_switch, check_whole
 from s2s_keras.decoding import beam_search, greedy, sample, score
 from s2s_keras.records import Translation, listed_pairs
 from s2s_keras.text import EOS, SOS, SPACE, UNK, Tokenizer, check_text
@@ -121,6 +121,7 @@ class Translator:
                 every one or the weights are not finite. Then nothing is returned.
         """
         check_choice("decoding", decoding, tuple(DECODINGS))
+        check_switch("replace_unknown", replace_unknown)
         if replace_unknown and self.source_tokenizer.kind == "subword":
             raise ValueError(
                 "replace_unknown must be False where the source tokenizer is of kind "

@@ -344,6 +344,16 @@ def test_a_source_without_rows_is_refused():
 
 
 @pytest.mark.parametrize(
+    "source",
+    [[4, EOS], ["four"], [[4, 5, EOS], [5, EOS]], np.zeros((2, 0), "int32"), None],
+    ids=["a vector", "texts", "rows of two lengths", "no column", "none"],
+)
+def test_a_source_must_be_rows_of_ids(source):
+    with pytest.raises(ValueError, match=r"source must be ids \(batch, .* Received: "):
+        decoding.greedy(copier.seq2seq, source, 4)
+
+
+@pytest.mark.parametrize(
     "target",
     [
         [[4, EOS]],

@@ -89,6 +89,11 @@ def test_networks_that_point_join(fresh_model, batch_of):
     assert joined.points and joined.config["source_features"] == 2
 
 
+def test_one_model_is_no_ensemble(members):
+    with pytest.raises(TypeError, match="models must be a list. Received: "):
+        decoding.ensemble(members[0])
+
+
 def test_an_ensemble_is_neither_trained_nor_measured(members):
     joined = decoding.ensemble(members)
     inputs = (SOURCE, SOURCE), SOURCE, np.ones(SOURCE.shape, "float32")

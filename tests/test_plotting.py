@@ -453,7 +453,15 @@ def test_length_histogram_counts_small_integers(dtype):
     most = np.iinfo(dtype).max
     axes = plotting.length_histogram({"source": np.array([1, most], dtype)})
     assert sum(patch.get_data().values.sum() for patch in axes.patches) == 2 * 2
-    assert all(tick == int(tick) for tick in axes.get_yticks())
+
+
+@pytest.mark.parametrize("lengths", [[0], [7, 7], range(30), [1] * 1_500])
+def test_length_histogram_has_round_ticks(lengths):
+    axes = plotting.length_histogram({"source": np.array(lengths)})
+    for ticks in (axes.get_xticks(), axes.get_yticks()):
+        steps = np.unique(np.diff(ticks))
+        assert np.array_equal(ticks, np.round(ticks)) and len(steps) <= 1
+        assert all(str(int(step)).strip("0") in ("1", "2", "5") for step in steps)
 
 
 def test_dollars_in_texts_are_dollars():

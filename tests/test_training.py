@@ -405,6 +405,13 @@ def test_truncation_changes_the_gradient_and_not_what_is_reported():
     assert abs(full - cut) > 0.01 * full
 
 
+def test_a_model_of_one_unit_may_be_truncated():
+    truncated, plain = small_model(units=1), small_model(units=1)
+    training.fit(truncated, dataset(), epochs=1, truncate=LONGEST)
+    training.fit(plain, dataset(), epochs=1)
+    assert_close(weights(truncated), weights(plain))
+
+
 @pytest.mark.parametrize("policy, atol", [("float32", 2e-6), ("mixed_float16", 1e-3)])
 def test_truncation_goes_with_the_other_options(policy, atol):
     settings = {
@@ -978,6 +985,34 @@ def test_pairs_that_are_not_in_batches_are_named(name):
         training.fit(quick_model(), **arguments)
     with pytest.raises(TypeError, match=f"batches {message}"):
         training.evaluate(quick_model(), PAIRS)
+
+
+def test_batches_of_another_kind_of_model_are_named():
+    sizes = {"cell": "rnn", "units": 4, "embedding_dim": 3}
+    copier = models.pointer_generator(len(SOURCE), len(TARGET), **sizes)
+    message = "train must be made for this model.*extended_ids.*copying=True.*2 inputs"
+    with pytest.raises(ValueError, match=message):
+        training.fit(copier, dataset(), epochs=1)
+    with pytest.raises(ValueError, match="batches must be made for this mod.*3 inputs"):
+        training.evaluate(quick_model(), dataset(copying=True))
+
+
+def test_a_keras_model_alone_is_named():
+    with pytest.raises(TypeError, match="seq2seq must be a Seq2Seq.*Received: Functio"):
+        training.fit(quick_model().training, dataset(), epochs=1)
+
+
+def test_a_backup_is_a_path():
+    with pytest.raises(TypeError, match="backup must be the path .* Received: 3"):
+        training.fit(quick_model(), dataset(), epochs=1, backup=3)
+
+
+@pytest.mark.parametrize("rate", [0, 1, np.float32(0.01), np.int64(1)])
+def test_any_real_number_is_a_learning_rate(rate):
+    runs = [quick_model(), quick_model()]
+    for model, same in zip(runs, (rate, float(rate)), strict=True):
+        training.fit(model, dataset(), epochs=1, learning_rate=same)
+    assert_close(*map(weights, runs))
 
 
 @pytest.mark.parametrize("content", [b"notes", b"PK", "folder", "arrays"])

@@ -12,13 +12,26 @@ LOWEST = IMPOSSIBLE  # for the logarithm of 0; it adds up without becoming infin
 
 def as_source(source):
     """Returns the source's tensors, of which there is at least one row."""
-    if isinstance(source, dict):
-        source = {name: as_tensor(values) for name, values in source.items()}
-    else:
-        source = as_tensor(source)
+    parts = source if isinstance(source, dict) else {"ids": source}
+    try:
+        tensors = {name: as_tensor(values) for name, values in parts.items()}
+    except (TypeError, ValueError) as error:  # such as rows of several lengths
+        raise _no_source(f"{type(source).__name__}: {error}") from error
+    for part in tensors.values():
+        if part.dtype == tf.string or part.shape.rank == 1 or 0 in part.shape[1:2]:
+            raise _no_source(f"{part.dtype.name} of shape {part.shape}")
+    source = tensors if isinstance(source, dict) else tensors["ids"]
     if rows(source) == 0:
         raise ValueError("source must hold at least one row. Received none.")
     return source
+
+
+def _no_source(received):
+    return ValueError(
+        "source must be ids (batch, source_length), padded with 0, such as "
+        "batches.sources makes of texts, or a dict of such tensors. "
+        f"Received: {received}"
+    )
 
 
 def rows(source):

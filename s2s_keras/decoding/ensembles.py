@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from s2s_keras.arguments import check_list
 from s2s_keras.models import Seq2Seq
 
 SIZES = ("source_vocabulary", "source_features", "target_vocabulary")
@@ -22,8 +23,10 @@ def ensemble(models):
         its weights are the mean of theirs.
 
     Raises:
+        TypeError: if `models` is no list.
         ValueError: if there is no model, or they do not read and write the same.
     """
+    check_list("models", models)
     models = list(models)
     if not models:
         raise ValueError("models must hold at least one model. Received none.")

@@ -42,7 +42,7 @@ def sample(
         top_p: draw from the fewest most probable tokens whose probabilities sum to at
             least this (Holtzman et al., 2020); None draws from all. With `top_k`, of
             those that `top_k` leaves, by the probabilities that they have then.
-        seed: a whole number.
+        seed: a whole number of 64 bits.
         num_samples: samples of each source.
 
     Returns:
@@ -151,8 +151,8 @@ def _check(max_length, temperature, top_k, top_p, seed, num_samples):
         whole["top_k"] = top_k
     for name, value in whole.items():
         check_whole(name, value, 1)
-    if not is_whole(seed):
-        raise ValueError(f"seed must be a whole number. Received: {seed!r}")
+    if not is_whole(seed) or not -(2**63) <= seed < 2**63:
+        raise ValueError(f"seed must be a whole number of 64 bits. Received: {seed!r}")
     check_number("temperature", temperature, "above 0", lambda value: value > 0)
     if top_p is not None:
         check_number(
