@@ -6,7 +6,7 @@ import textwrap
 
 from recipes import results_file
 from recipes.formats import literal, mean_and_spread, table
-from recipes.scan import MODELS, RUNS, SPLITS
+from recipes.scan import MODELS, RUNS
 
 # Lake & Baroni 2018, experiments 1 to 3, percent, means of five seeds: their overall
 # best network, and the best for each split.
@@ -39,8 +39,7 @@ def scores() -> str:
 
 def _seeds(kind: str) -> str:
     """Writes how many seeds the runs of a kind have, such as "3" or "4 to 5"."""
-    names = [f"{kind}, {split}" for split in SPLITS]
-    counts = [len(_several(name)) for name in names if name in RUNS]
+    counts = [len(_several(name)) for name in RUNS if name.startswith(f"{kind},")]
     return " to ".join(map(str, sorted({min(counts), max(counts)})))
 
 
