@@ -108,13 +108,12 @@ RUNS = {
     for split in SPLITS
     if kind == "lstm" or not split.endswith("%")
 } | {f"best, {split}": settings_of(split, model=model) for split, model in BEST.items()}
-OF_THE_PAPER = {
+RUNS |= {
     f"{kind}, turn left, as in the paper": changed(
         RUNS[f"{kind}, turn left"], **AS_IN_THE_PAPER
     )
     for kind in ("lstm", "best")
 }
-RUNS |= OF_THE_PAPER
 SEEDS = {name: 5 if name.startswith("lstm") else 3 for name in RUNS}
 SEEDS["lstm, turn left, as in the paper"] = 4
 EXAMPLES = 12  # mistakes that the results keep

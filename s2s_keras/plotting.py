@@ -156,9 +156,9 @@ def length_histogram(
         label = f"{label}: mean {values.mean():.1f}, longest {values.max():,}"
         axes.stairs(counts, edges, fill=True, color=color, alpha=0.25)
         axes.stairs(counts, edges, color=color, lw=1.5, label=label)
-    steps = {"steps": [1, 2, 5, 10], "integer": True, "min_n_ticks": 1}
-    axes.xaxis.set_major_locator(ticker.MaxNLocator(**steps))
-    axes.yaxis.set_major_locator(ticker.MaxNLocator(**steps))
+    round_ticks = {"steps": [1, 2, 5, 10], "integer": True, "min_n_ticks": 1}
+    axes.xaxis.set_major_locator(ticker.MaxNLocator(**round_ticks))
+    axes.yaxis.set_major_locator(ticker.MaxNLocator(**round_ticks))
     axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False)

@@ -674,9 +674,9 @@ def _check_batches(seq2seq, name, dataset, refused):
     if inputs != len(names):
         raise ValueError(
             f"{name} must be made for this model, whose {len(names)} inputs are "
-            f"{', '.join(names)}: by batches.make, with "
-            "copying=True for a model that copies, or by batches.pointing for one that "
-            f"points. Received: batches of {inputs} inputs"
+            f"{', '.join(names)}: by batches.make, with copying=True for a model that "
+            "copies, or by batches.pointing for one that points. "
+            f"Received: batches of {inputs} inputs"
         )
 
 

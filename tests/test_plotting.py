@@ -453,6 +453,7 @@ def test_length_histogram_counts_small_integers(dtype):
     most = np.iinfo(dtype).max
     axes = plotting.length_histogram({"source": np.array([1, most], dtype)})
     assert sum(patch.get_data().values.sum() for patch in axes.patches) == 2 * 2
+    assert all(tick == int(tick) for tick in axes.get_yticks())
 
 
 @pytest.mark.parametrize("lengths", [[0], [7, 7], range(30), [1] * 1_500])
